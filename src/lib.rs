@@ -1,0 +1,10 @@
+//! Tidegate: a gateway that knows whose law each message is about to cross.
+//!
+//! The modules stand in the order in which a transfer meets them. Read [`transfer`] first for the words, then
+//! [`gate`] for the story: it is the one path from a message to the decision about it.
+
+// The blank lines keep the order of the journey; a formatter would sort adjacent lines.
+
+pub mod transfer;
+
+pub mod diagnostic;

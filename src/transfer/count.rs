@@ -1,0 +1,47 @@
+//! How many people: which counters a transfer touches, and what they show.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::Digest;
+
+/// Which counter: one of a pack, for the exporter as a whole or for one importer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CounterKey {
+    /// Pack id.
+    pub pack: Arc<str>,
+    /// Counter id within the pack.
+    pub counter: Arc<str>,
+    /// The importer's host when the statute counts per importer.
+    pub party: Option<Arc<str>>,
+}
+
+/// People a transfer would add to a counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touch {
+    /// Which counter.
+    pub key: CounterKey,
+    /// First day of the window: everyone last seen on or after it counts.
+    pub since: Date,
+    /// Today in the time zone of the pack.
+    pub day: Date,
+    /// The people, each once.
+    pub people: Vec<Digest>,
+}
+
+/// What a counter shows for one touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count {
+    /// Distinct people in the window before this transfer.
+    pub before: u64,
+    /// People of this transfer who were not among them.
+    pub adding: u64,
+}
+
+impl Count {
+    /// Distinct people with this transfer included.
+    pub fn after(self) -> u64 {
+        self.before.saturating_add(self.adding)
+    }
+}

@@ -1,0 +1,33 @@
+//! The words of the journey: what a transfer is, who its parties are, what it carries, what was decided.
+//!
+//! Nothing here acts. Every other module speaks in these types, and none of these types can hold a value from a
+//! message: content is kinds, counts, locations and keyed digests ([`Content`]), and a decision is places, counts and
+//! rule ids ([`Decision`]).
+
+mod category;
+
+mod content;
+
+mod count;
+
+mod country;
+
+mod decision;
+
+mod digest;
+
+mod host;
+
+mod party;
+
+mod text;
+
+pub use category::{Category, CategorySet, UnknownCategory};
+pub use content::{Content, Found, Person, Tally};
+pub use count::{Count, CounterKey, Touch};
+pub use country::{Country, UnknownCountry};
+pub use decision::{Action, Cause, CounterView, Decision, Direction, Mode, Reason};
+pub use digest::{Digest, DigestKey};
+pub use host::HostPattern;
+pub use party::{Basis, Party, Place};
+pub use text::{Container, Locator, Piece, Sink, is_plain_name};

@@ -1,0 +1,175 @@
+//! How decoded text travels from `decode` to `detect`: pieces with a field name and a location, inside containers.
+//!
+//! The decoder calls a [`Sink`] as it reads. Containers nest like the message does; a container is what may hold together
+//! the data of one person (a JSON object, a CSV row, a form). Text longer than a block comes as several pieces that
+//! overlap: everything in `text` may be looked at for context, but only a match that *starts* inside `report` is this
+//! piece's to report, so nothing at a seam is lost and nothing is found twice.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+/// What a group of pieces is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Container {
+    /// A JSON object, or what corresponds to it in another tree format.
+    Object,
+    /// A JSON array: its items are not of one person.
+    List,
+    /// A row of a table.
+    Row,
+    /// A submitted form, the query string among them.
+    Form,
+    /// A part of a multipart message or a member of an archive.
+    Part,
+    /// An element of markup with children.
+    Element,
+    /// The head of a message: path, headers.
+    Head,
+}
+
+/// Decoded text with what is known about it.
+#[derive(Debug, Clone)]
+pub struct Piece<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// Byte range of `text` whose matches are reported; the rest is context.
+    pub report: Range<usize>,
+    /// Name of the field: JSON member, column, form field, header, element or attribute.
+    pub key: Option<&'a str>,
+    /// Byte offset of `text` in the decoded part.
+    pub offset: u64,
+    /// Where it stands.
+    pub at: &'a Locator,
+}
+
+impl<'a> Piece<'a> {
+    /// A piece that is whole: all of it is reported.
+    pub fn whole(text: &'a str, key: Option<&'a str>, offset: u64, at: &'a Locator) -> Piece<'a> {
+        Piece { text, report: 0..text.len(), key, offset, at }
+    }
+}
+
+/// Receives decoded text in the order of the message.
+pub trait Sink {
+    /// A container begins.
+    fn open(&mut self, container: Container);
+    /// The innermost open container ends.
+    fn close(&mut self);
+    /// Text.
+    fn piece(&mut self, piece: Piece<'_>);
+}
+
+/// A location as a path of names and indexes, kept as one string so that moving through a message allocates nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Locator {
+    /// `header:`, `query:`, `path:`, or empty for the body.
+    root: &'static str,
+    path: String,
+    steps: Vec<Step>,
+    line: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    start: usize,
+    index: bool,
+}
+
+impl Locator {
+    /// The top of the body.
+    pub fn body() -> Locator {
+        Locator::default()
+    }
+
+    /// The top of another part of the message: `header:`, `query:`, `path:`.
+    pub fn rooted(root: &'static str) -> Locator {
+        Locator { root, ..Locator::default() }
+    }
+
+    /// Goes into a named member, escaped as RFC 6901 asks.
+    pub fn enter(&mut self, name: &str) {
+        self.steps.push(Step { start: self.path.len(), index: false });
+        self.path.push('/');
+        for c in name.chars() {
+            match c {
+                '~' => self.path.push_str("~0"),
+                '/' => self.path.push_str("~1"),
+                c => self.path.push(c),
+            }
+        }
+    }
+
+    /// Goes into an item.
+    pub fn enter_index(&mut self, index: u64) {
+        self.steps.push(Step { start: self.path.len(), index: true });
+        // Writing to a string cannot fail.
+        let _ = write!(self.path, "/{index}");
+    }
+
+    /// Goes back out.
+    pub fn leave(&mut self) {
+        if let Some(step) = self.steps.pop() {
+            self.path.truncate(step.start);
+        }
+    }
+
+    /// Sets the line (from 1) in formats that have lines.
+    pub fn set_line(&mut self, line: Option<u64>) {
+        self.line = line;
+    }
+
+    /// How many steps deep.
+    pub fn depth(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// The exact location, for the owner of the content (`scan`): names as they stand in the message.
+    pub fn exact(&self) -> String {
+        let mut text = format!("{}{}", self.root, self.path);
+        if let Some(line) = self.line {
+            let _ = write!(text, "{}line {line}", if text.is_empty() { "" } else { " " });
+        }
+        text
+    }
+
+    /// The location as a pattern for refusals and records: indexes, lines and names that could be values become `*`.
+    pub fn pattern(&self) -> String {
+        let mut text = self.root.to_owned();
+        for (position, step) in self.steps.iter().enumerate() {
+            let end = self.steps.get(position + 1).map_or(self.path.len(), |next| next.start);
+            let name = self.path.get(step.start + 1..end).unwrap_or("");
+            text.push('/');
+            text.push_str(if step.index || !is_plain_name(name) { "*" } else { name });
+        }
+        text
+    }
+}
+
+/// Whether a field or path name is safe to repeat: short, letters first, no long digit runs, nothing that looks like an
+/// address. Names of any script pass.
+pub fn is_plain_name(name: &str) -> bool {
+    let starts_well = name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_' || c == '$' || c == '@');
+    let digits = name.bytes().filter(u8::is_ascii_digit).count();
+    starts_well
+        && name.chars().count() <= 40
+        && digits <= 3
+        && name.chars().skip(1).all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '[' | ']'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_hide_indexes_and_names_that_are_values() {
+        let mut at = Locator::body();
+        at.enter("users");
+        at.enter_index(3);
+        at.enter("身份证号");
+        assert_eq!(at.exact(), "/users/3/身份证号");
+        assert_eq!(at.pattern(), "/users/*/身份证号");
+        at.leave();
+        at.enter("ann@example.com");
+        assert_eq!(at.pattern(), "/users/*/*");
+    }
+}
