@@ -274,6 +274,9 @@ const binds = (decision) => decision.mode === "enforce";
 const way = (decision) => el("div", { class: "way" }, country(decision.exporter.country),
   el("span", { class: "arrow", "aria-hidden": "true" }, "→"), el("span", { class: "quiet" }, "to"), country(decision.importer.country));
 
+/** A category as text that may break after its dots. */
+const breakable = (text) => text.split(/(?<=\.)/).flatMap((part, index) => (index ? [el("wbr"), part] : [part]));
+
 const tone = (path) => (path.startsWith("opaque") ? " opaque" : path.startsWith("secret") || path.startsWith("state-secret") ? " secret" : "");
 
 function chips(content) {
@@ -285,7 +288,7 @@ function chips(content) {
     return el("span", { class: "soft" }, text);
   }
   const shown = kinds.slice(0, 3).map(({ path, people, count, size }) => el("span", { class: `chip${tone(path)}` },
-    path, el("span", { class: "soft" }, size !== undefined ? bytes(size) : people ? plural(people, "person", "people") : `×${number.format(count)}`)));
+    el("span", {}, ...breakable(path)), el("span", { class: "soft" }, size !== undefined ? bytes(size) : people ? plural(people, "person", "people") : `×${number.format(count)}`)));
   if (kinds.length > 3) shown.push(el("span", { class: "chip soft" }, `+${kinds.length - 3}`));
   return el("div", { class: "chips" }, ...shown);
 }
@@ -477,7 +480,7 @@ function showCounters(counters) {
   if (!counters.length) return [empty("No person counted yet", "Counters start when a transfer falls under a pack that counts people.")];
   const sorted = [...counters].sort((a, b) => (b.share ?? 0) - (a.share ?? 0));
   return sorted.map((counter) => {
-    const name = counter.title || `${counter.pack}/${counter.counter}`;
+    const name = counter.counter.replaceAll("-", " ").replace(/^./, (letter) => letter.toUpperCase());
     const limit = counter.limit;
     const share = counter.share ?? 0;
     return el("div", { class: "item" },
@@ -487,7 +490,7 @@ function showCounters(counters) {
       el("div", { class: "numbers" },
         el("span", {}, el("strong", {}, number.format(counter.people)), limit ? ` of ${plural(limit, "person", "people")}` : counter.people === 1 ? " person" : " people"),
         el("span", {}, `since ${counter.since}`)),
-      el("div", { class: "under" }, `${counter.pack}/${counter.counter}`, counter.party ? ` for ${counter.party}` : ""));
+      el("div", { class: "under" }, counter.title ? `${counter.title}, ` : "", el("code", {}, `${counter.pack}/${counter.counter}`), counter.party ? ` for ${counter.party}` : ""));
   });
 }
 
@@ -533,7 +536,7 @@ function packItem(pack) {
       pill({ enabled: "good", observed: "warn" }[pack.state] ?? "permit", pack.state)),
     el("div", { class: "under" }, `${pack.id}, ${plural(pack.rules?.length ?? 0, "rule")}, version ${pack.version}`),
     open.length ? el("details", {}, el("summary", { class: "warn" }, `${plural(open.length, "question")} not answered, defaults used`),
-      el("ul", { class: "questions" }, ...open.map((fact) => el("li", {}, fact.ask, " ", el("code", {}, `${fact.name}${fact.default === undefined || fact.default === null ? "" : ` = ${fact.default}`}`))))) : null);
+      el("ul", { class: "questions" }, ...open.map((fact) => el("li", {}, fact.ask, " ", el("code", {}, `${fact.name} = ${fact.default}`))))) : null);
 }
 
 // --- Start ---
