@@ -29,9 +29,7 @@ use crate::config::{Application, Live, OnFailure, Snapshot};
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, Outcome as FailureOutcome, Stage};
 use crate::policy::{Case, FactSet, Outcome};
-use crate::transfer::{
-    Action, Category, Cause, Content, Count, Decision, DigestKey, Direction, Mode, Party, Reason,
-};
+use crate::transfer::{Action, Category, Cause, Content, Count, Decision, DigestKey, Direction, Mode, Party, Reason};
 
 pub use body::{Body, Stored};
 pub use clearance::{Clearance, Endpoint};
@@ -285,10 +283,7 @@ pub async fn rehearse(
     let touches = packs.touches(&case);
     let counts = match ledger {
         Some(ledger) => ledger.peek(&touches).map_err(std::io::Error::other)?,
-        None => touches
-            .iter()
-            .map(|touch| Count { before: 0, adding: touch.people.len() as u64 })
-            .collect(),
+        None => touches.iter().map(|touch| Count { before: 0, adding: touch.people.len() as u64 }).collect(),
     };
     let outcome = packs.decide(&case, &touches, &counts);
     Ok(record::decision(envelope, now, inspection.content, inspection.found, outcome))

@@ -69,7 +69,9 @@ fn forwarded(headers: &http::HeaderMap) -> Vec<IpAddr> {
     let standard: Vec<IpAddr> = elements("forwarded")
         .iter()
         .filter_map(|element| {
-            let pair = element.split(';').find_map(|pair| pair.trim().to_ascii_lowercase().strip_prefix("for=").map(str::to_owned))?;
+            let pair = element
+                .split(';')
+                .find_map(|pair| pair.trim().to_ascii_lowercase().strip_prefix("for=").map(str::to_owned))?;
             node(&pair)
         })
         .collect();

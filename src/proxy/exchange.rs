@@ -82,8 +82,8 @@ impl Exchange {
         body: &Body,
     ) -> Result<Clearance, Answer> {
         let client = connection.client_address(headers);
-        let application = identity::application(snapshot, client, inside.authorization.as_deref())
-            .map_err(Answer::Complaint)?;
+        let application =
+            identity::application(snapshot, client, inside.authorization.as_deref()).map_err(Answer::Complaint)?;
         let exporter = identity::client(snapshot, connection, application, client);
         let target = Target {
             host: Arc::clone(&inside.host),
@@ -128,9 +128,10 @@ impl Exchange {
         flow.http1_only = session.is_upgrade_req();
         flow.held_bytes = holding.as_ref().filter(|holding| holding.complete).map(|holding| holding.body.len());
         let withheld = self.withhold(&asked, &head, path, flow.reader);
-        if holding.is_some() || withheld.is_some() {
-            let holding = holding.unwrap_or_else(Holding::nothing);
-            flow.slot = Some(held::install(session, holding, withheld));
+        let streaming = !session.is_body_done() && holding.is_none() && !flow.http1_only;
+        if holding.is_some() || withheld.is_some() || streaming {
+            let holding = holding.unwrap_or_else(|| Holding::nothing(!streaming));
+            flow.slot = Some(held::install(session, holding, withheld, snapshot.settings.limits.idle));
         }
         Ok(())
     }
@@ -194,7 +195,13 @@ impl Exchange {
     }
 
     /// What keeps the response back, if a rule speaks about it.
-    fn withhold(&self, asked: &Asked<'_>, head: &RequestHeader, path: &str, reader: Option<Reader>) -> Option<Withheld> {
+    fn withhold(
+        &self,
+        asked: &Asked<'_>,
+        head: &RequestHeader,
+        path: &str,
+        reader: Option<Reader>,
+    ) -> Option<Withheld> {
         let none = HeaderMap::new();
         let response = Envelope {
             direction: Direction::Response,
@@ -308,6 +315,8 @@ impl ProxyHttp for Exchange {
     async fn request_filter(&self, session: &mut Session, flow: &mut Flow) -> Result<bool> {
         let snapshot = self.gate.live().now();
         let reader = Reader::of(&session.req_header().headers);
+        session.set_read_timeout(Some(snapshot.settings.limits.idle));
+        session.set_write_timeout(Some(snapshot.settings.limits.idle));
         flow.snapshot = Some(Arc::clone(&snapshot));
         flow.reader = Some(reader);
         match self.admit(session, flow, &snapshot).await {
@@ -346,7 +355,8 @@ impl ProxyHttp for Exchange {
             request.remove_header(&TRANSFER_ENCODING);
             request.insert_header(CONTENT_LENGTH, bytes)?;
         }
-        let grpc = request.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+        let grpc =
+            request.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
         if grpc {
             request.insert_header(TE, "trailers")?;
         }

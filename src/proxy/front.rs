@@ -57,7 +57,10 @@ impl Front {
         // Without it small answers wait for the client's acknowledgement.
         let _ = tcp.set_nodelay(true);
         let connection = Connection { listener: Arc::clone(&self.listener), client: peer, inside: None };
-        let mut stream = ClientStream::new(Box::new(pingora::protocols::l4::stream::Stream::from(tcp)), connection.clone().digest());
+        let mut stream = ClientStream::new(
+            Box::new(pingora::protocols::l4::stream::Stream::from(tcp)),
+            connection.clone().digest(),
+        );
         let idle = self.idle();
         let connection = match self.original_client(&mut stream, connection).await {
             Some(connection) => connection,
@@ -181,7 +184,11 @@ impl Front {
         })
     }
 
-    async fn next_request(self: &Arc<Self>, mut stream: ClientStream, connection: &Connection) -> Option<ClientStream> {
+    async fn next_request(
+        self: &Arc<Self>,
+        mut stream: ClientStream,
+        connection: &Connection,
+    ) -> Option<ClientStream> {
         let limits = self.gate.live().now().settings.limits.clone();
         let limit = usize::try_from(limits.head).unwrap_or(usize::MAX);
         let mut shutdown = self.shutdown.clone();

@@ -119,7 +119,9 @@ fn inspect(head: &[u8]) -> Result<Head, Complaint> {
     }
     let hosts = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host")).count();
     if hosts != 1 && !(hosts == 0 && request.version == Some(0)) {
-        return Err(Complaint::bad_request("A request carries exactly one Host header field (RFC 9112 section 3.2)."));
+        return Err(Complaint::bad_request(
+            "A request carries exactly one Host header field (RFC 9112 section 3.2).",
+        ));
     }
     Ok(Head { bytes: head.len(), connect: method == "CONNECT", body: body_length(request.headers)? })
 }

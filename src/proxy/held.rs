@@ -44,11 +44,18 @@ struct Held {
     /// Bytes beyond what is held have been served: they cannot be served again.
     beyond: bool,
     response: Option<Withheld>,
+    /// Between two reads of a body that is still coming; HTTP/2 has no such limit of its own.
+    patience: Duration,
     _gauges: Box<dyn Send + Sync>,
 }
 
 /// Puts the wrapper around the client's session. The slot gives it back, see [`restore`].
-pub(super) fn install(session: &mut Session, holding: Holding, response: Option<Withheld>) -> Slot {
+pub(super) fn install(
+    session: &mut Session,
+    holding: Holding,
+    response: Option<Withheld>,
+    patience: Duration,
+) -> Slot {
     let slot = Slot::default();
     let (body, complete, gauges) = holding.split();
     let stand_in = Box::new(ServerSession::new_custom(Box::new(())));
@@ -61,6 +68,7 @@ pub(super) fn install(session: &mut Session, holding: Holding, response: Option<
         cursor: 0,
         beyond: false,
         response,
+        patience,
         _gauges: Box::new(gauges),
     };
     *session.downstream_session = ServerSession::new_custom(Box::new(held));
@@ -222,9 +230,15 @@ impl CustomSession for Held {
         if !no_body_expected && let Some(bytes) = self.next_held()? {
             return Ok(Some(bytes));
         }
-        let idle = no_body_expected || self.complete;
-        self.beyond |= !idle;
-        self.real_mut().read_body_or_idle(idle).await
+        if no_body_expected || self.complete {
+            return self.real_mut().read_body_or_idle(true).await;
+        }
+        self.beyond = true;
+        let patience = self.patience;
+        match tokio::time::timeout(patience, self.real_mut().read_body_or_idle(false)).await {
+            Ok(read) => read,
+            Err(_) => Error::e_explain(ErrorType::ReadTimedout, "the body stopped coming").map_err(Error::into_down),
+        }
     }
 
     fn body_bytes_sent(&self) -> usize {

@@ -73,9 +73,9 @@ impl HeldBody {
 }
 
 impl Holding {
-    /// No body, for a session that is wrapped for its response alone.
-    pub(super) fn nothing() -> Holding {
-        Holding { body: HeldBody::Memory(Bytes::new()), complete: true, gauges: None }
+    /// Nothing held, for a session that is wrapped for its response or for the pace of its body.
+    pub(super) fn nothing(complete: bool) -> Holding {
+        Holding { body: HeldBody::Memory(Bytes::new()), complete, gauges: None }
     }
 
     /// The body as the gate wants it.
@@ -184,9 +184,8 @@ pub(super) async fn request(session: &mut Session, mut holder: Holder) -> Result
 /// The framework would close the connection after a response written before the body was read, and would take the
 /// interim one for such a response; hence the bracket.
 pub(super) async fn invite(session: &mut Session, patience: Duration) {
-    let expects = session
-        .get_header("expect")
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let expects =
+        session.get_header("expect").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if expects {
         session.downstream_session.set_close_on_response_before_downstream_finish(false);
         // A client that does not read its invitation is noticed when its body does not come.
@@ -205,4 +204,3 @@ impl std::fmt::Debug for HeldBody {
         write!(f, "HeldBody({} bytes)", self.len())
     }
 }
-

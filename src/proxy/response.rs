@@ -159,8 +159,7 @@ impl Withheld {
             return Err(Error::new(ErrorType::InternalError));
         };
         let held = holder.finish(complete);
-        let holding =
-            held.map_err(|error| Error::because(ErrorType::InternalError, "holding a response", error))?;
+        let holding = held.map_err(|error| Error::because(ErrorType::InternalError, "holding a response", error))?;
         match self.case.refusal(&head, &holding.as_body()).await {
             Some(answer) => Ok(Release::Tasks(answer.tasks(self.case.reader, &self.case.admin)?)),
             None => Ok(Release::Whole { head, holding, trailers: self.trailers.take() }),
@@ -206,4 +205,3 @@ async fn write_whole(
         (_, false) => Ok(false),
     }
 }
-

@@ -87,7 +87,10 @@ impl Target {
 
     fn routed(named: Authority, settings: &Settings) -> Result<Target, Complaint> {
         let route = settings.routes.iter().find(|route| route.host.matches(&named.host)).ok_or_else(|| {
-            Complaint::new(StatusCode::MISDIRECTED_REQUEST, "No route serves this host; see [[route]] in the configuration.")
+            Complaint::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                "No route serves this host; see [[route]] in the configuration.",
+            )
         })?;
         let name = route.sni.as_deref().unwrap_or(&named.host);
         Ok(Target {
@@ -121,9 +124,9 @@ impl Target {
 /// The target in absolute form (RFC 9112 section 3.2.2), which the framework keeps beside the path.
 fn absolute_form(request: &RequestHeader) -> Option<Uri> {
     let raw = request.raw_path();
-    let schemed = [&b"http://"[..], b"https://"].iter().any(|scheme| {
-        raw.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    });
+    let schemed = [&b"http://"[..], b"https://"]
+        .iter()
+        .any(|scheme| raw.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
     if schemed { Uri::try_from(raw).ok() } else { None }
 }
 

@@ -58,7 +58,13 @@ pub(super) async fn connect(front: &Arc<Front>, mut stream: ClientStream, connec
 }
 
 /// What is spoken in an intercepted tunnel shows with its first byte.
-async fn opened(front: &Arc<Front>, mut stream: ClientStream, connection: Connection, mut inside: Inside, idle: Duration) {
+async fn opened(
+    front: &Arc<Front>,
+    mut stream: ClientStream,
+    connection: Connection,
+    mut inside: Inside,
+    idle: Duration,
+) {
     if stream.fill_first(idle).await.is_none() {
         return;
     }

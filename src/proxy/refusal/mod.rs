@@ -229,11 +229,7 @@ impl Answer {
                     _ => "http_request_denied",
                 };
                 let rule = blocking(decision).map(|reason| format!(" rule={}/{}", reason.pack, reason.rule));
-                format!(
-                    "tidegate; error={error}; details=\"decision={}{}\"",
-                    decision.id,
-                    rule.unwrap_or_default()
-                )
+                format!("tidegate; error={error}; details=\"decision={}{}\"", decision.id, rule.unwrap_or_default())
             }
         }
     }
@@ -255,7 +251,9 @@ impl Answer {
             Answer::Refused(decision) => {
                 let kind = blocking(decision)
                     .filter(|reason| &*reason.pack != "gateway")
-                    .map_or("about:blank".to_owned(), |reason| format!("{admin}/packs/{}#{}", reason.pack, reason.rule));
+                    .map_or("about:blank".to_owned(), |reason| {
+                        format!("{admin}/packs/{}#{}", reason.pack, reason.rule)
+                    });
                 json!({
                     "type": kind,
                     "title": title,
