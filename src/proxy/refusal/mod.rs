@@ -14,10 +14,11 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::HttpTask;
 use pingora::proxy::Session;
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use uuid::Uuid;
 
-use crate::transfer::{Cause, Decision, Reason};
+use crate::transfer::{Action, Cause, Decision, Direction, Found, Party, Reason};
 use words::Language;
 
 /// What is escaped in a `grpc-message` (gRPC over HTTP/2: everything outside printable ASCII, and `%`).
@@ -191,9 +192,12 @@ impl Answer {
             headers.push(("proxy-authenticate", "Basic realm=\"tidegate\", charset=\"UTF-8\"".to_owned()));
         }
         let (kind, body) = if reader.html {
-            ("text/html; charset=utf-8", page::render(&problem, reader.language))
+            (
+                "text/html; charset=utf-8",
+                page::render(&serde_json::to_value(&problem).unwrap_or_default(), reader.language),
+            )
         } else {
-            ("application/problem+json", format!("{problem:#}\n"))
+            ("application/problem+json", serde_json::to_string_pretty(&problem).unwrap_or_default() + "\n")
         };
         headers.push(("content-type", kind.to_owned()));
         Reply { status: self.status(), headers, body }
@@ -241,35 +245,57 @@ impl Answer {
         }
     }
 
-    fn problem(&self, language: Language, admin: &str) -> Value {
+    fn problem(&self, language: Language, admin: &str) -> Problem<'_> {
         let status = self.status();
-        let title = language.title(status);
-        match self {
-            Answer::Complaint(complaint) => json!({
-                "type": "about:blank", "title": title, "status": status.as_u16(), "detail": complaint.detail,
-            }),
-            Answer::Refused(decision) => {
-                let kind = blocking(decision)
-                    .filter(|reason| &*reason.pack != "gateway")
-                    .map_or("about:blank".to_owned(), |reason| {
-                        format!("{admin}/packs/{}#{}", reason.pack, reason.rule)
-                    });
-                json!({
-                    "type": kind,
-                    "title": title,
-                    "status": status.as_u16(),
-                    "detail": language.detail(decision, blocking(decision)),
-                    "decision": decision.id,
-                    "action": decision.action,
-                    "exporter": decision.exporter,
-                    "importer": decision.importer,
-                    "reasons": decision.reasons,
-                    "found": decision.found,
-                    "passes_if": decision.passes_if,
-                })
-            }
-        }
+        let plain = Problem {
+            kind: "about:blank".to_owned(),
+            title: language.title(status),
+            status: status.as_u16(),
+            detail: self.detail(language),
+            decided: None,
+        };
+        let Answer::Refused(decision) = self else { return plain };
+        let kind = blocking(decision)
+            .filter(|reason| &*reason.pack != "gateway")
+            .map_or(plain.kind, |reason| format!("{admin}/packs/{}#{}", reason.pack, reason.rule));
+        let mut exporter = decision.exporter.clone();
+        // Whoever is refused an answer does not learn where it would have come from.
+        exporter.address = exporter.address.filter(|_| decision.direction == Direction::Request);
+        let decided = Decided {
+            decision: decision.id,
+            action: decision.action,
+            exporter,
+            importer: &decision.importer,
+            reasons: &decision.reasons,
+            found: &decision.found,
+            passes_if: &decision.passes_if,
+        };
+        Problem { kind, decided: Some(decided), ..plain }
     }
+}
+
+/// The members of a problem document, in the order a reader wants them.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(flatten)]
+    decided: Option<Decided<'a>>,
+}
+
+/// What a decision adds to it.
+#[derive(Serialize)]
+struct Decided<'a> {
+    decision: Uuid,
+    action: Action,
+    exporter: Party,
+    importer: &'a Party,
+    reasons: &'a [Reason],
+    found: &'a [Found],
+    passes_if: &'a [String],
 }
 
 /// The rule to name first: the first enforced one that blocks.
