@@ -107,28 +107,28 @@ impl Exchange {
         let complaint = Answer::Complaint;
         let connection = Connection::of(session)
             .ok_or_else(|| complaint(Complaint::internal("The connection is not known to the gateway.")))?;
-        let head = session.req_header().clone();
+        let head = session.req_header();
         if head.method == Method::TRACE {
             return Err(complaint(Complaint::new(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not forwarded.")));
         }
-        let target = Target::of(&head, &connection, &snapshot.settings).map_err(complaint)?;
+        let target = Target::of(head, &connection, &snapshot.settings).map_err(complaint)?;
         let client = connection.client_address(&head.headers);
-        let authorization = authorization(&head, &connection);
+        let authorization = authorization(head, &connection);
         let application = identity::application(snapshot, client, authorization.as_deref()).map_err(complaint)?;
         let exporter = identity::client(snapshot, &connection, application, client);
         let importer = importer(snapshot, &target, None);
         let mut asked = Asked { snapshot, connection: &connection, application, target, exporter, importer };
-        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let endpoint = self.locate(&mut asked, head.method.as_str(), path, &head.headers).await?;
-        let envelope = asked.envelope(head.method.as_str(), path, &head.headers);
-        let (body, holding) = self.receive(session, &envelope).await.map_err(complaint)?;
-        let cleared = self.gate.clear(&envelope, &body, endpoint).await;
-        let (clearance, _) = cleared.map_err(Answer::Refused)?;
+        let endpoint = self.locate(&mut asked, head.method.as_str(), path(head), &head.headers).await?;
+        let wants = self.gate.wants_content(&asked.envelope(head.method.as_str(), path(head), &head.headers));
+        let (body, holding) = self.receive(session, &asked, wants).await.map_err(complaint)?;
+        let head = session.req_header();
+        let envelope = asked.envelope(head.method.as_str(), path(head), &head.headers);
+        let (clearance, _) = self.gate.clear(&envelope, &body, endpoint).await.map_err(Answer::Refused)?;
         flow.clearance = Some(clearance);
         flow.http1_only = session.is_upgrade_req();
         flow.held_bytes = holding.as_ref().filter(|holding| holding.complete).map(|holding| holding.body.len());
-        let withheld = self.withhold(&asked, &head, path, flow.reader);
-        let streaming = !session.is_body_done() && holding.is_none() && !flow.http1_only;
+        let withheld = self.withhold(&asked, head, flow.reader);
+        let streaming = holding.is_none() && !flow.http1_only && !session.is_body_done();
         if holding.is_some() || withheld.is_some() || streaming {
             let holding = holding.unwrap_or_else(|| Holding::nothing(!streaming));
             flow.slot = Some(held::install(session, holding, withheld, snapshot.settings.limits.idle));
@@ -168,9 +168,10 @@ impl Exchange {
     async fn receive(
         &self,
         session: &mut Session,
-        envelope: &Envelope<'_>,
+        asked: &Asked<'_>,
+        wants: bool,
     ) -> Result<(Body, Option<Holding>), Complaint> {
-        let wants = self.gate.wants_content(envelope);
+        let limits = &asked.snapshot.settings.limits;
         if session.is_upgrade_req() {
             // What flows after the switch is no HTTP message; rules see it as opaque.
             let body = if wants { Body::Opaque(Category::undecodable(), 0) } else { Body::empty() };
@@ -179,36 +180,29 @@ impl Exchange {
         if session.is_body_empty() {
             return Ok((Body::empty(), None));
         }
-        let length = content_length(envelope.headers);
-        if !wants {
-            hold::invite(session, envelope.snapshot.settings.limits.idle).await;
-            return Ok((Body::Unread(length.unwrap_or(0)), None));
-        }
-        if length.is_some_and(|length| length > envelope.snapshot.settings.limits.body) {
+        let length = content_length(&session.req_header().headers);
+        if wants && length.is_some_and(|length| length > limits.body) {
             return Ok((Body::Opaque(Category::oversize(), length.unwrap_or(0)), None));
         }
-        hold::invite(session, envelope.snapshot.settings.limits.idle).await;
-        let snapshot = Arc::clone(envelope.snapshot);
-        let holder = Holder::new(snapshot, self.gate.metrics().clone(), Arc::clone(envelope.listener));
+        hold::invite(session, limits.idle).await;
+        if !wants {
+            return Ok((Body::Unread(length.unwrap_or(0)), None));
+        }
+        let listener = Arc::clone(&asked.connection.listener.name);
+        let holder = Holder::new(Arc::clone(asked.snapshot), self.gate.metrics().clone(), listener);
         let holding = hold::request(session, holder).await?;
         Ok((holding.as_body(), Some(holding)))
     }
 
     /// What keeps the response back, if a rule speaks about it.
-    fn withhold(
-        &self,
-        asked: &Asked<'_>,
-        head: &RequestHeader,
-        path: &str,
-        reader: Option<Reader>,
-    ) -> Option<Withheld> {
+    fn withhold(&self, asked: &Asked<'_>, head: &RequestHeader, reader: Option<Reader>) -> Option<Withheld> {
         let none = HeaderMap::new();
         let response = Envelope {
             direction: Direction::Response,
             target: "",
             exporter: &asked.importer,
             importer: &asked.exporter,
-            ..asked.envelope(head.method.as_str(), path, &none)
+            ..asked.envelope(head.method.as_str(), path(head), &none)
         };
         let interest = match (self.gate.wants_content(&response), self.gate.speaks(&response)) {
             (true, _) => Interest::Content,
@@ -221,7 +215,7 @@ impl Exchange {
             listener: Arc::clone(&asked.connection.listener.name),
             application: asked.application.cloned(),
             method: head.method.to_string(),
-            path: path.to_owned(),
+            path: path(head).to_owned(),
             exporter: asked.importer.clone(),
             importer: asked.exporter.clone(),
             reader: reader.unwrap_or_else(|| Reader::of(&head.headers)),
@@ -278,6 +272,11 @@ fn importer(snapshot: &Snapshot, target: &Target, address: Option<std::net::IpAd
         None => snapshot.places.locate(Some(&target.host), address),
     };
     Party { host: Some(Arc::clone(&target.host)), address, place }
+}
+
+/// Path and query, whatever form the target has.
+fn path(head: &RequestHeader) -> &str {
+    head.uri.path_and_query().map_or("/", |path| path.as_str())
 }
 
 fn authorization(head: &RequestHeader, connection: &Connection) -> Option<String> {
@@ -344,7 +343,7 @@ impl ProxyHttp for Exchange {
         request: &mut RequestHeader,
         flow: &mut Flow,
     ) -> Result<()> {
-        let path = request.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        let path = path(request).to_owned();
         if request.uri.authority().is_some() && request.headers.get(http::header::HOST).is_none() {
             let host = request.uri.authority().map(ToString::to_string).unwrap_or_default();
             request.insert_header(http::header::HOST, host)?;
