@@ -164,6 +164,8 @@ pub struct Route {
     pub port: u16,
     /// Name sent and verified, when it is not the host.
     pub sni: Option<String>,
+    /// Where the upstream is.
+    pub country: Option<Country>,
 }
 
 /// How upstreams are reached.
