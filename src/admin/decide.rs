@@ -208,12 +208,8 @@ fn answers(snapshot: &Snapshot, given: &[String]) -> Result<FactSet, Unclear> {
     for pair in given {
         let (name, value) =
             pair.split_once('=').ok_or_else(|| Unclear(format!("`{pair}` is not a fact: write name=value")))?;
-        let asked = || snapshot.packs.iter().flat_map(|pack| &pack.facts);
         let value = FactValue::parse(value);
-        let Some(fact) = asked().find(|fact| &*fact.name == name) else {
-            return Err(unknown("fact", name, asked().map(|fact| &*fact.name)));
-        };
-        fact.check(&value).map_err(|error| {
+        snapshot.packs.check_fact(name, &value).map_err(|error| {
             let help = error.help.map_or_else(String::new, |help| format!(", {help}"));
             Unclear(format!("{}{help}", error.message))
         })?;
