@@ -10,6 +10,7 @@ use super::AdminState;
 use super::inventory;
 use super::problem::Problem;
 use crate::config::{ListenerMode, Snapshot};
+use crate::diagnostic::Diagnostic;
 use crate::transfer::Mode;
 
 /// `GET /-/healthy`: the process answers.
@@ -100,19 +101,11 @@ fn readiness(snapshot: &Snapshot, problems: &[String]) -> Value {
 }
 
 fn warnings(snapshot: &Snapshot) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if snapshot.settings.exporter.country.is_none() {
-        warnings.push(
-            "The exporter's country is not named, so its law packs are off. Start with --from CC or set country in [exporter]."
-                .to_owned(),
-        );
-    }
-    if snapshot.settings.mode == Mode::Observe {
-        warnings.push("mode = \"observe\": decisions are recorded and nothing is stopped.".to_owned());
-    }
-    warnings.extend(snapshot.warnings.iter().map(|warning| warning.message.clone()));
-    warnings.extend(snapshot.places.warnings());
-    warnings
+    let advised = |warning: &Diagnostic| match &warning.help {
+        Some(help) => format!("{} ({help})", warning.message),
+        None => warning.message.clone(),
+    };
+    snapshot.warnings.iter().map(advised).collect()
 }
 
 fn word(mode: ListenerMode) -> &'static str {
