@@ -60,8 +60,7 @@ pub(super) async fn reload(State(state): State<AdminState>) -> Response {
 
 /// What keeps the gateway from deciding as it should.
 fn problems(state: &AdminState) -> Vec<String> {
-    let ledger = state.ledger.peek(&[]).err().map(|error| format!("The ledger cannot be read: {error}"));
-    ledger.into_iter().collect()
+    state.ledger.failure().map(|error| format!("People cannot be counted: {error}.")).into_iter().collect()
 }
 
 fn readiness(snapshot: &Snapshot, problems: &[String]) -> Value {

@@ -1,21 +1,59 @@
 //! The door as a client sees it: a real socket, requests written by hand.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::config::Origin;
 
-#[path = "tests_state.rs"]
-mod standin;
-use standin::state;
+const CONFIGURATION: &str = r#"
+mode = "enforce"
+state = "state"
+
+[exporter]
+name = "Example Ltd"
+country = "CN"
+
+[[application]]
+name = "crm"
+client = ["127.0.0.1/32"]
+
+[[mechanism]]
+id = "SC-1"
+kind = "standard-contract"
+importer = ["*.partner.example"]
+categories = ["personal"]
+from = 2026-01-15
+until = 2099-01-14
+filed = 2026-01-20
+"#;
 
 /// A served door; it stops when dropped.
 struct Door {
     address: SocketAddr,
+    directory: tempfile::TempDir,
     _stop: tokio::sync::oneshot::Sender<()>,
+}
+
+fn state(directory: &Path, token: Option<&str>) -> AdminState {
+    let file = directory.join("tidegate.toml");
+    let admin = token.map(|token| {
+        std::fs::write(directory.join("token"), token).unwrap();
+        "[admin]\ntoken_file = \"token\"\n"
+    });
+    std::fs::write(&file, format!("{CONFIGURATION}{}", admin.unwrap_or(""))).unwrap();
+    let live = Live::start(Origin::new(Some(file), None)).unwrap();
+    let settings = &live.now().settings;
+    let ledger = Ledger::open(&settings.state).unwrap();
+    let audit = Arc::new(Audit::open(&settings.audit_directory).unwrap());
+    let metrics = Metrics::new();
+    let key = crate::ledger::digest_key(&settings.state).unwrap();
+    let gate = Gate::new(live.clone(), ledger.clone(), audit.clone(), metrics.clone(), key);
+    AdminState { live, gate, ledger, audit, metrics }
 }
 
 struct Reply {
@@ -29,14 +67,15 @@ impl Door {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let state = state(token);
+        let directory = tempfile::tempdir().unwrap();
+        let state = state(directory.path(), token);
         tokio::spawn(async move {
             serve(listener, state, async {
                 let _ = stopped.await;
             })
             .await
         });
-        Door { address, _stop: stop }
+        Door { address, directory, _stop: stop }
     }
 
     async fn ask(&self, line: &str, headers: &str) -> Reply {
@@ -171,6 +210,39 @@ async fn readiness_says_what_the_gateway_would_do() {
     let script = door.get("/proxy.pac").await;
     assert!(script.body.contains("return \"PROXY 127.0.0.1:"), "{}", script.body);
     assert!(!script.body.contains(";DIRECT") && !script.body.contains("; DIRECT"));
+}
+
+#[tokio::test]
+async fn a_reload_with_mistakes_says_them_and_keeps_what_runs() {
+    let door = Door::open(None).await;
+    let file = door.directory.path().join("tidegate.toml");
+    std::fs::write(&file, CONFIGURATION.replace("mode = \"enforce\"", "mode = \"observe\"")).unwrap();
+    let reply = door.ask("POST /-/reload", "").await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!(reply.json()["changed"][0], "mode");
+    std::fs::write(&file, "mod = \"enforce\"").unwrap();
+    let reply = door.ask("POST /-/reload", "").await;
+    assert_eq!(reply.status, 400, "{}", reply.body);
+    let problem = reply.json();
+    assert_eq!((&problem["kept"], &problem["diagnostics"][0]["line"]), (&Value::Bool(true), &Value::from(1)));
+    assert_eq!(door.get("/-/ready").await.json()["mode"], "observe");
+}
+
+#[tokio::test]
+async fn packs_and_mechanisms_are_shown_with_what_is_missing() {
+    let door = Door::open(None).await;
+    let packs = door.get("/api/v1/packs").await.json();
+    let pack = packs["packs"].as_array().unwrap().iter().find(|pack| pack["id"] == "cn").unwrap().clone();
+    assert_eq!(pack["state"], "enabled");
+    assert!(pack["rules"].as_array().unwrap().iter().all(|rule| rule["cite"].is_string() && rule["why"].is_string()));
+    assert!(pack["facts"].as_array().unwrap().iter().all(|fact| fact["answered"] == false));
+    let mechanisms = door.get("/api/v1/mechanisms").await.json();
+    assert_eq!(mechanisms["mechanisms"][0]["state"], "valid");
+    assert!(mechanisms["mechanisms"][0]["days_left"].as_i64().unwrap() > 20_000);
+    let page = door.get("/packs/cn").await;
+    assert!(page.head.contains("text/html") && page.body.contains("id=\"rule-contract-sensitive\""), "{}", page.body);
+    assert!(!page.body.contains("<script"));
+    assert!(door.get("/metrics").await.body.contains("tidegate_mechanism_expiry_timestamp_seconds{mechanism=\"SC-1\"}"));
 }
 
 #[tokio::test]
