@@ -5,8 +5,10 @@
 
 // The blank lines keep the order of the journey; a formatter would sort adjacent lines.
 
+pub mod place;
+
+pub mod decode;
+
 pub mod transfer;
 
 pub mod diagnostic;
-
-pub mod place;
