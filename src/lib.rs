@@ -12,3 +12,5 @@ pub mod decode;
 pub mod transfer;
 
 pub mod diagnostic;
+
+pub mod policy;
