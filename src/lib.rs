@@ -9,8 +9,8 @@ pub mod place;
 
 pub mod decode;
 
+pub mod policy;
+
 pub mod transfer;
 
 pub mod diagnostic;
-
-pub mod policy;
