@@ -9,7 +9,11 @@ pub mod place;
 
 pub mod decode;
 
+pub mod detect;
+
 pub mod policy;
+
+pub mod config;
 
 pub mod transfer;
 
