@@ -18,3 +18,5 @@ pub mod config;
 pub mod transfer;
 
 pub mod diagnostic;
+
+pub mod ledger;
