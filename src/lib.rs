@@ -5,6 +5,10 @@
 
 // The blank lines keep the order of the journey; a formatter would sort adjacent lines.
 
+pub mod proxy;
+
+pub mod gate;
+
 pub mod place;
 
 pub mod decode;
@@ -13,10 +17,10 @@ pub mod detect;
 
 pub mod policy;
 
+pub mod ledger;
+
 pub mod config;
 
 pub mod transfer;
 
 pub mod diagnostic;
-
-pub mod ledger;
