@@ -129,10 +129,8 @@ impl PackReader<'_> {
             }
             "importer_host" => Some(Condition::ImporterHost(self.hosts(entry))),
             "direction" => {
-                let words = entry.words();
-                let word = words.first()?;
-                self.one_of(word, "direction", &[("request", Direction::Request), ("response", Direction::Response)])
-                    .map(Condition::Direction)
+                let known = [("request", Direction::Request), ("response", Direction::Response)];
+                self.one_of(&entry.word()?, "direction", &known).map(Condition::Direction)
             }
             "application" => Some(Condition::Application(entry.words().into_iter().map(|word| word.text).collect())),
             unknown => {

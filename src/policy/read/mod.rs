@@ -52,6 +52,7 @@ pub(super) fn pack(source: &Source) -> Result<Pack, Vec<Diagnostic>> {
     let pack = PackReader::new(&reader).pack(&Table::top(&reader, parsed.get_ref()), source);
     match pack {
         Some(pack) if reader.count() == 0 => Ok(pack),
+        None if reader.count() == 0 => Err(vec![Diagnostic::file(&*source.name, "this pack is incomplete")]),
         _ => Err(reader.into_problems()),
     }
 }

@@ -139,19 +139,18 @@ impl PackReader<'_> {
             self.reader.advise(id.span(), format!("missing key `{key}`: what happens when the rule fires?"), help);
             return Action::Block;
         };
-        let words = entry.words();
-        let Some(word) = words.first() else { return Action::Block };
+        let Some(word) = entry.word() else { return Action::Block };
         let known = [("block", Action::Block), ("log", Action::Log), ("redact", Action::Redact)];
-        let action = self.one_of(word, "action", &known).unwrap_or(Action::Block);
+        let action = self.one_of(&word, "action", &known).unwrap_or(Action::Block);
         if action == Action::Redact {
             let message = "redaction is not available in this version";
-            self.reader.advise(word.span.clone(), message, "write \"block\" or \"log\"");
+            self.reader.advise(word.span, message, "write \"block\" or \"log\"");
         }
         action
     }
 
     fn confidence(&self, entry: &Entry<'_>) -> Option<Confidence> {
-        self.one_of(entry.words().first()?, "confidence", &CONFIDENCE)
+        self.one_of(&entry.word()?, "confidence", &CONFIDENCE)
     }
 
     /// The kinds of data a rule is about: what it asks for without `not`.
