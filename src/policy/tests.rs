@@ -155,6 +155,7 @@ fn a_rule_not_yet_in_force_is_recorded_and_not_enforced() {
         id = "later"
         title = "Later"
         kind = "law"
+        jurisdiction = "DE"
         updated = 2026-01-01
         source.act = { title = "Act", in_force = 2027-01-01 }
         rule = [{ id = "all", cite = "act 1", action = "block", why = "Everything stops." }]

@@ -182,10 +182,8 @@ impl PackReader<'_> {
         let (cite, first) = self.cite(&entry);
         let given = self.days_of(table, "valid_from", "valid_until");
         let source = first.and_then(|index| self.sources.get(index));
-        let days = Days {
-            from: given.from.or(source.and_then(|source| source.in_force)),
-            until: given.until.or(source.and_then(|source| source.until)),
-        };
+        let days =
+            Days { from: given.from.or_else(|| source?.in_force), until: given.until.or_else(|| source?.until) };
         (cite, days)
     }
 

@@ -54,11 +54,11 @@ impl PackReader<'_> {
 
     fn fact_type(&self, table: &Table<'_>) -> FactType {
         let values: Vec<Arc<str>> = table.words("values").into_iter().map(|word| word.text).collect();
-        let text = FactType::Text(values.clone());
+        let text = FactType::Text(values);
         let known = [("bool", &FactType::Bool), ("int", &FactType::Int), ("text", &text)];
         let kind = table.need("type").and_then(|entry| Some(self.one_of(&entry.word()?, "type", &known)?.clone()));
         if let (Some(FactType::Bool | FactType::Int), Some(entry)) = (&kind, table.get("values")) {
-            self.reader.error(entry.key_span.clone(), "only facts of type \"text\" have `values`");
+            self.reader.error(entry.key_span, "only facts of type \"text\" have `values`");
         }
         kind.unwrap_or(text)
     }
