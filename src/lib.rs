@@ -10,3 +10,5 @@ pub mod transfer;
 pub mod diagnostic;
 
 pub mod ledger;
+
+pub mod audit;

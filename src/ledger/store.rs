@@ -118,7 +118,12 @@ impl Store {
     /// Gives back the space of a file that is largely free: it grows by doubling, and people expire.
     pub(super) fn compact(&mut self) -> Result<(), LedgerError> {
         let length = std::fs::metadata(&self.path).map_or(0, |file| file.len());
-        self.change(|database| if is_sparse(database, length)? { Ok(drop(database.compact()?)) } else { Ok(()) })
+        self.change(|database| {
+            if is_sparse(database, length)? {
+                database.compact()?;
+            }
+            Ok(())
+        })
     }
 
     fn change(&mut self, change: impl Fn(&mut Database) -> Result<(), redb::Error>) -> Result<(), LedgerError> {
