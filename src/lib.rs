@@ -8,3 +8,5 @@
 pub mod transfer;
 
 pub mod diagnostic;
+
+pub mod detect;
