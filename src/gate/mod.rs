@@ -156,12 +156,17 @@ impl Gate {
         self.conclude(decision, started)
     }
 
-    /// Decides without counting, recording or sending anything: what would become of this message?
+    /// Decides without counting, recording or sending anything: what would become of this message at that time?
     ///
     /// # Errors
     /// The body or the ledger cannot be read.
-    pub async fn rehearse(&self, envelope: &Envelope<'_>, body: &Body) -> std::io::Result<Decision> {
-        rehearse(&self.key, &self.metrics, Some(&self.ledger), envelope, body, Timestamp::now()).await
+    pub async fn rehearse(
+        &self,
+        envelope: &Envelope<'_>,
+        body: &Body,
+        now: Timestamp,
+    ) -> std::io::Result<Decision> {
+        rehearse(&self.key, &self.metrics, Some(&self.ledger), envelope, body, now).await
     }
 
     /// Refuses a message for a reason of the gateway's own, and records that.

@@ -230,6 +230,15 @@ impl Packs {
         self.packs.iter().flat_map(|pack| pack.needs.iter().flat_map(|need| need.kinds.iter().map(|kind| &**kind)))
     }
 
+    /// Every particular (issuer, module) some pack asks of a mechanism.
+    pub fn mechanism_particulars(&self) -> impl Iterator<Item = &str> + Clone {
+        let needs = self.packs.iter().flat_map(|pack| pack.needs.iter());
+        needs.flat_map(|need| {
+            let accepted = need.accept.iter().flatten().map(|(key, _)| &**key);
+            accepted.chain(need.require.iter().map(|key| &**key))
+        })
+    }
+
     /// Every pack in a few words.
     pub fn summaries(&self) -> Vec<Summary<'_>> {
         self.packs.iter().map(Summary::of).collect()
