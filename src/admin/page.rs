@@ -40,7 +40,11 @@ fn document(pack: &Pack, standing: &str) -> String {
     });
     page.section("Exemptions", &pack.exemptions, |page, exemption| {
         page.raw("<article class=\"card\" id=\"exemption-").text(&exemption.id).raw("\"><h3>").text(&exemption.id);
-        page.raw("</h3><p>").text(&exemption.why).raw("</p><p class=\"under\">").text(&exemption.cite).raw("</p></article>");
+        page.raw("</h3><p>")
+            .text(&exemption.why)
+            .raw("</p><p class=\"under\">")
+            .text(&exemption.cite)
+            .raw("</p></article>");
     });
     questions(&mut page, pack);
     sources(&mut page, pack);
@@ -56,12 +60,17 @@ fn head(page: &mut Page, pack: &Pack, standing: &str) {
     page.raw("<header><p class=\"under\"><a href=\"/\">Tidegate</a></p><h1>").text(&pack.title).raw("</h1><p>");
     page.text(&whose).text(", as rules that a gateway applies to each message that leaves. ");
     page.raw("This pack is <strong>").text(standing).raw("</strong>. It was last checked on ");
-    page.text(&pack.updated.to_string()).raw(".</p><p class=\"under\"><code>").text(&pack.hash).raw("</code></p></header>");
+    page.text(&pack.updated.to_string())
+        .raw(".</p><p class=\"under\"><code>")
+        .text(&pack.hash)
+        .raw("</code></p></header>");
 }
 
 fn rule(page: &mut Page, rule: &Rule) {
     let action = rule.action.as_str();
-    page.raw("<article class=\"card\" id=\"rule-").text(&rule.id).raw("\"><div class=\"reason-head\"><span class=\"pill ");
+    page.raw("<article class=\"card\" id=\"rule-")
+        .text(&rule.id)
+        .raw("\"><div class=\"reason-head\"><span class=\"pill ");
     page.raw(action).raw("\">").raw(action).raw("</span><h3>").text(&rule.id).raw("</h3></div><p>");
     page.text(&rule.why).raw("</p><p class=\"under\">").text(&rule.cite);
     if let Some(from) = rule.valid_from {
@@ -86,7 +95,11 @@ fn rule(page: &mut Page, rule: &Rule) {
 /// The questions only: what the organisation answered is not for everyone who was refused.
 fn questions(page: &mut Page, pack: &Pack) {
     page.section("What it asks of the organisation", &pack.facts, |page, fact| {
-        page.raw("<article class=\"card\"><h3>").text(&fact.name).raw("</h3><p>").text(&fact.ask).raw("</p><p class=\"under\">");
+        page.raw("<article class=\"card\"><h3>")
+            .text(&fact.name)
+            .raw("</h3><p>")
+            .text(&fact.ask)
+            .raw("</p><p class=\"under\">");
         match &fact.kind {
             FactType::Bool => page.raw("yes or no"),
             FactType::Int => page.raw("a number"),

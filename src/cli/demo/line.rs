@@ -71,7 +71,10 @@ impl Printer {
     }
 
     pub(super) fn banner(&self, world: &World) {
-        println!("{}", self.paint(BOLD, "Tidegate demo: a gateway in one country, importers in four, all on this machine."));
+        println!(
+            "{}",
+            self.paint(BOLD, "Tidegate demo: a gateway in one country, importers in four, all on this machine.")
+        );
         println!("Console  http://{}/", world.admin);
         println!("Proxy    http://{}  (applications shop, crm, clinic, build)\n", world.proxy);
     }
@@ -133,7 +136,8 @@ impl Record {
 
     fn what(&self) -> String {
         let short = |kind: &String| kind.strip_prefix("personal.").unwrap_or(kind).to_owned();
-        let kinds: Vec<String> = self.content.categories.keys().chain(self.content.opaque_reasons.keys()).map(short).collect();
+        let kinds: Vec<String> =
+            self.content.categories.keys().chain(self.content.opaque_reasons.keys()).map(short).collect();
         match (kinds.as_slice(), self.content.people) {
             ([], _) => "nothing found".to_owned(),
             (kinds, 0) => kinds.join(", "),
