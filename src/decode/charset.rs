@@ -105,7 +105,11 @@ impl<'w, 'r> Text<'w, 'r> {
                 }
             }
         }
-        if failed { plain.finish(out) } else { reader.finish(out) }
+        if failed {
+            plain.finish(out)
+        } else {
+            reader.finish(out)
+        }
         let read = self.window.taken() - bytes;
         self.count(read, opaque, out);
         Ok(())
@@ -320,9 +324,8 @@ pub(super) fn preview<'h>(head: &'h [u8], declared: Option<&str>) -> Option<Cow<
     let head = head.get(..SAMPLE).unwrap_or(head);
     let (encoding, mark) = opening(head, label(declared));
     let body = head.get(mark..).unwrap_or_default();
-    let encoding = encoding.unwrap_or_else(|| {
-        choice(body.get(first_beyond_ascii(body)..).unwrap_or_default(), label(declared))
-    });
+    let encoding =
+        encoding.unwrap_or_else(|| choice(body.get(first_beyond_ascii(body)..).unwrap_or_default(), label(declared)));
     let text = match std::str::from_utf8(body) {
         Ok(text) if encoding == UTF_8 => Cow::Borrowed(text),
         _ => encoding.decode_without_bom_handling(body).0,

@@ -11,6 +11,7 @@ use brotli_decompressor::Decompressor;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 use super::account::Opaque;
+use super::transfer;
 
 /// Output that is always allowed, so that the ratio says nothing about small messages.
 const FREE: u64 = 64 * 1024;
@@ -29,6 +30,10 @@ pub(super) enum Coding {
     Deflate,
     Brotli,
     Zstd,
+    /// Base64 of a part.
+    Base64,
+    /// Quoted-printable of a part.
+    QuotedPrintable,
     /// One we cannot open.
     Unknown,
 }
@@ -41,6 +46,8 @@ impl Coding {
             Coding::Zlib | Coding::Deflate => "deflate",
             Coding::Brotli => "br",
             Coding::Zstd => "zstd",
+            Coding::Base64 => "base64",
+            Coding::QuotedPrintable => "quoted-printable",
             Coding::Unknown => "unknown",
         }
     }
@@ -61,7 +68,20 @@ impl Coding {
             Coding::Unknown => None,
             Coding::Gzip | Coding::Zstd => (Coding::sniff(head) == Some(self)).then_some(self),
             Coding::Brotli => self.fits(head).then_some(self),
-            Coding::Zlib | Coding::Deflate => [Coding::Zlib, Coding::Deflate].into_iter().find(|form| form.fits(head)),
+            Coding::Base64 | Coding::QuotedPrintable => Some(self),
+            Coding::Zlib | Coding::Deflate => {
+                [Coding::Zlib, Coding::Deflate].into_iter().find(|form| form.fits(head))
+            }
+        }
+    }
+
+    /// The encoding a `Content-Transfer-Encoding` names.
+    pub fn of_transfer(name: &str) -> Option<Coding> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "base64" => Some(Coding::Base64),
+            "quoted-printable" => Some(Coding::QuotedPrintable),
+            "" | "7bit" | "8bit" | "binary" => None,
+            _ => Some(Coding::Unknown),
         }
     }
 
@@ -87,6 +107,8 @@ impl Coding {
                 decoder.window_log_max(ZSTD_WINDOW).ok()?;
                 Box::new(decoder)
             }
+            Coding::Base64 => Box::new(transfer::Base64::new(source)),
+            Coding::QuotedPrintable => Box::new(transfer::QuotedPrintable::new(source)),
             Coding::Unknown => return None,
         })
     }

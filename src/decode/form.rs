@@ -93,7 +93,9 @@ impl Long {
         for chunk in self.pending.utf8_chunks() {
             self.blocks.push(chunk.valid(), Some(&self.name), out);
             left = chunk.invalid().len();
-            if left > 0 && (done || std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_some())) {
+            if left > 0
+                && (done || std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_some()))
+            {
                 self.blocks.push("\u{fffd}", Some(&self.name), out);
                 out.tally.opaque(super::account::Opaque::Undecodable, left as u64 * 3);
                 left = 0;

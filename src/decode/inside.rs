@@ -58,7 +58,8 @@ fn look(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) -> boo
         return false;
     }
     let outer = std::mem::replace(&mut out.key, key.map(str::to_owned));
-    let emitted = if text.starts_with(['{', '[']) { json(text, offset, out) } else { wrapped(text, key, offset, out) };
+    let emitted =
+        if text.starts_with(['{', '[']) { json(text, offset, out) } else { wrapped(text, key, offset, out) };
     out.key = outer;
     out.rise();
     emitted
@@ -117,7 +118,8 @@ fn wrapped(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) -> 
     true
 }
 
-fn decode(text: &str) -> Option<Vec<u8>> {
+/// What base64 stands for, in either alphabet, padded or not.
+pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let text = text.trim_ascii_end();
     STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok().filter(|bytes| !bytes.is_empty())
 }
@@ -153,10 +155,11 @@ fn starts_as_base64(bytes: &[u8]) -> bool {
 
 fn begins_something(sample: &[u8; SHORTEST]) -> bool {
     let mut decoded = [0; SHORTEST];
-    let decoded = match STANDARD.decode_slice(sample, &mut decoded).or_else(|_| URL_SAFE.decode_slice(sample, &mut decoded)) {
-        Ok(length) => decoded.get(..length).unwrap_or_default(),
-        Err(_) => return false,
-    };
+    let decoded =
+        match STANDARD.decode_slice(sample, &mut decoded).or_else(|_| URL_SAFE.decode_slice(sample, &mut decoded)) {
+            Ok(length) => decoded.get(..length).unwrap_or_default(),
+            Err(_) => return false,
+        };
     let text = match std::str::from_utf8(decoded) {
         Ok(_) => true,
         Err(error) => error.error_len().is_none() && error.valid_up_to() > 0,

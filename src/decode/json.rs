@@ -332,7 +332,11 @@ impl Json {
             return at;
         }
         long.blocks.finish(name, out);
-        if long.is_name { self.expect = Expect::Colon } else { self.end(out) }
+        if long.is_name {
+            self.expect = Expect::Colon
+        } else {
+            self.end(out)
+        }
         at
     }
 

@@ -21,13 +21,23 @@ mod charset;
 
 mod encoding;
 
+mod entity;
+
 mod escape;
+
+mod events;
 
 mod form;
 
 mod inside;
 
+mod head;
+
 mod json;
+
+mod markup;
+
+mod multipart;
 
 mod output;
 
@@ -37,9 +47,14 @@ mod sniff;
 
 mod table;
 
+mod tag;
+
+mod transfer;
+
 mod window;
 
 pub use account::Account;
+pub use head::head;
 
 use account::Opaque;
 use charset::{Reader, Text};
@@ -104,10 +119,14 @@ pub fn body(hints: &Hints<'_>, body: &mut dyn BufRead, limits: &Limits, sink: &m
 
 /// Reads one document: a body, a part of one, or what a value was wrapped around.
 fn document(hints: &Hints<'_>, source: &mut dyn BufRead, out: &mut Output<'_>) -> io::Result<()> {
+    coded(&encoding::parse(hints.content_encoding), hints, source, out)
+}
+
+/// Reads a document in encodings that are known.
+fn coded(codings: &[Coding], hints: &Hints<'_>, source: &mut dyn BufRead, out: &mut Output<'_>) -> io::Result<()> {
     let meter = Meter::new(out.limits.expansion);
-    let codings = encoding::parse(hints.content_encoding);
     let mut wire = Wire::new(source, &meter);
-    layer(&codings, hints, &mut wire, &meter, out)?;
+    layer(codings, hints, &mut wire, &meter, out)?;
     // What is left on the wire was reached by nobody: the bytes after a limit, after an error, after the end of a
     // compressed stream. An early end counts at least a byte, so that rules hear of it.
     let left = Window::new(&mut wire, u64::MAX).drain()?;
@@ -143,7 +162,7 @@ fn layer(
             let length = window.drain()?;
             opaque(reason, length, out);
         }
-        Kind::Multipart(_) => text(Format::Plain, hints, &mut window, out)?,
+        Kind::Multipart { boundary, form } => multipart::read(&boundary, form, &mut window, out)?,
         Kind::Text(format) => text(format, hints, &mut window, out)?,
     }
     if window.is_cut()? {
@@ -198,7 +217,10 @@ fn text(format: Format, hints: &Hints<'_>, window: &mut Window<'_>, out: &mut Ou
         Format::Json { lines: true, .. } => feed("ndjson", &mut json::Json::lines(out), out),
         Format::Json { labelled, .. } => feed("json", &mut json::Json::new(labelled, out), out),
         Format::Form => feed("form", &mut form::Form::new(declared, out), out),
-        _ => feed("text", &mut plain::Plain::default(), out),
+        Format::Markup { html } => feed(if html { "html" } else { "xml" }, &mut markup::Markup::new(html, out), out),
+        Format::Table { delimiter } => feed("csv", &mut table::Table::new(delimiter), out),
+        Format::Events => feed("events", &mut events::Events::default(), out),
+        Format::Plain => feed("text", &mut plain::Plain::default(), out),
     }
 }
 

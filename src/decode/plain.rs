@@ -44,7 +44,9 @@ impl Plain {
         let named = out.at.depth() > 0;
         out.at.set_line((!named).then_some(self.lines + 1));
         let key = out.key.take();
-        if self.reported == 0 && end == text.len() && end <= BLOCK {
+        if text.trim_ascii().is_empty() {
+            // Nothing to see.
+        } else if self.reported == 0 && end == text.len() && end <= BLOCK {
             super::inside::value(text, key.as_deref(), offset, out);
         } else {
             out.part(text, self.reported..end, key.as_deref(), offset);

@@ -21,7 +21,12 @@ pub(super) enum Kind {
     /// Nothing we read.
     Opaque(Opaque),
     /// Parts between boundaries.
-    Multipart(String),
+    Multipart {
+        /// The boundary, without dashes.
+        boundary: String,
+        /// Whether the parts are fields of one form.
+        form: bool,
+    },
     /// Text.
     Text(Format),
 }
@@ -45,8 +50,8 @@ pub(super) enum Format {
     },
     /// Separated values.
     Table {
-        /// What separates them, if the label says.
-        delimiter: Option<u8>,
+        /// What separates them; 0 for a label that leaves it open.
+        delimiter: u8,
     },
     /// Server-sent events.
     Events,
@@ -77,15 +82,15 @@ pub(super) fn kind(hints: &Hints<'_>, head: &[u8], whole: bool) -> Kind {
     if let Some(reason) = is_opaque(head) {
         return Kind::Opaque(reason);
     }
-    let boundary = parameter(hints.content_type.unwrap_or(""), "boundary");
-    if matches!(label, Label::Multipart) {
-        if let Some(boundary) = boundary.filter(|boundary| !boundary.is_empty()) {
-            return Kind::Multipart(boundary.into_owned());
-        }
+    let form = media_type(hints.content_type.unwrap_or("")).ends_with("/form-data");
+    let boundary = parameter(hints.content_type.unwrap_or(""), "boundary").filter(|boundary| !boundary.is_empty());
+    if let (Label::Multipart, Some(boundary)) = (&label, boundary) {
+        return Kind::Multipart { boundary: boundary.into_owned(), form };
     }
     let Some(text) = charset::preview(head, hints.charset()) else { return Kind::Opaque(Opaque::Undecodable) };
     if let Some(boundary) = boundary_of(&text) {
-        return Kind::Multipart(boundary.to_owned());
+        let form = form || memchr::memmem::find(text.as_bytes(), b"form-data").is_some();
+        return Kind::Multipart { boundary: boundary.to_owned(), form };
     }
     Kind::Text(format(&label, &text, whole))
 }
@@ -102,8 +107,11 @@ fn format(label: &Label, text: &str, whole: bool) -> Format {
         Format::Json { .. } if !start.starts_with('<') => labelled,
         Format::Markup { .. } if start.starts_with('<') => labelled,
         _ if is_markup(start) => Format::Markup { html: is_html(start) },
-        _ if start.starts_with(['{', '[']) && inside::is_json(start, whole) => Format::Json { labelled: false, lines: false },
+        _ if start.starts_with(['{', '[']) && inside::is_json(start, whole) => {
+            Format::Json { labelled: false, lines: false }
+        }
         _ if json => labelled,
+        Format::Table { delimiter: 0 } => Format::Table { delimiter: table::delimiter(text) },
         Format::Plain if matches!(label, Label::Silent) => guess(start, whole),
         _ => labelled,
     }
@@ -116,7 +124,7 @@ fn guess(text: &str, whole: bool) -> Format {
     } else if is_form(text) {
         Format::Form
     } else if let Some(delimiter) = table::sniff(text, whole) {
-        Format::Table { delimiter: Some(delimiter) }
+        Format::Table { delimiter }
     } else {
         Format::Plain
     }
@@ -137,8 +145,8 @@ fn label(hints: &Hints<'_>) -> Label {
         (_, "x-www-form-urlencoded") => Label::Text(Format::Form),
         (_, "html" | "xhtml+xml") => Label::Text(Format::Markup { html: true }),
         (_, "xml") => Label::Text(Format::Markup { html: false }),
-        (_, "csv") => Label::Text(Format::Table { delimiter: None }),
-        (_, "tab-separated-values" | "tsv") => Label::Text(Format::Table { delimiter: Some(b'\t') }),
+        (_, "csv") => Label::Text(Format::Table { delimiter: 0 }),
+        (_, "tab-separated-values" | "tsv") => Label::Text(Format::Table { delimiter: b'\t' }),
         (_, "event-stream") => Label::Text(Format::Events),
         (_, subtype) if subtype.ends_with("+json") => json(false),
         (_, subtype) if subtype.ends_with("+xml") => Label::Text(Format::Markup { html: false }),
@@ -206,9 +214,29 @@ pub(super) fn is_opaque(head: &[u8]) -> Option<Opaque> {
         return Some(Opaque::Encrypted);
     }
     const BINARY: &[&[u8]] = &[
-        b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"%PDF-", b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0\xa1\xb1",
-        b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\x7fELF", b"MZ\x90\0", b"\0asm", b"OggS",
-        b"ID3", b"fLaC", b"II*\0", b"MM\0*", b"SQLite format 3\0", b"PAR1", b"Obj\x01", b"\xca\xfe\xba\xbe",
+        b"\x89PNG\r\n",
+        b"\xff\xd8\xff",
+        b"GIF8",
+        b"%PDF-",
+        b"PK\x03\x04",
+        b"PK\x05\x06",
+        b"\xd0\xcf\x11\xe0\xa1\xb1",
+        b"BZh",
+        b"\xfd7zXZ\0",
+        b"7z\xbc\xaf\x27\x1c",
+        b"Rar!\x1a\x07",
+        b"\x7fELF",
+        b"MZ\x90\0",
+        b"\0asm",
+        b"OggS",
+        b"ID3",
+        b"fLaC",
+        b"II*\0",
+        b"MM\0*",
+        b"SQLite format 3\0",
+        b"PAR1",
+        b"Obj\x01",
+        b"\xca\xfe\xba\xbe",
     ];
     let riff = head.starts_with(b"RIFF") && head.get(8..12).is_some_and(|kind| kind.is_ascii());
     let film = head.get(4..8) == Some(b"ftyp");
@@ -217,14 +245,23 @@ pub(super) fn is_opaque(head: &[u8]) -> Option<Opaque> {
 
 fn is_encrypted(head: &[u8]) -> bool {
     const BEGINNINGS: &[&[u8]] = &[
-        b"-----BEGIN PGP MESSAGE-----", b"-----BEGIN PKCS7-----", b"-----BEGIN CMS-----", b"age-encryption.org/v1\n",
-        b"-----BEGIN AGE ENCRYPTED FILE-----", b"Salted__", b"$ANSIBLE_VAULT;", b"LUKS\xba\xbe",
+        b"-----BEGIN PGP MESSAGE-----",
+        b"-----BEGIN PKCS7-----",
+        b"-----BEGIN CMS-----",
+        b"age-encryption.org/v1\n",
+        b"-----BEGIN AGE ENCRYPTED FILE-----",
+        b"Salted__",
+        b"$ANSIBLE_VAULT;",
+        b"LUKS\xba\xbe",
     ];
     let zip = head.starts_with(b"PK\x03\x04") && head.get(6).is_some_and(|flags| flags & 1 == 1);
     // Packets that open an OpenPGP message: a session key encrypted to a public key (version 3) or a passphrase (4).
     let pgp = matches!(
         head,
-        [0x84 | 0xc1, _, 3, ..] | [0x85, _, _, 3, ..] | [0x8c | 0xc3, _, 4, 1..=13, 0..=4, ..] | [0xc1, 0xc0..=0xdf, _, 3, ..]
+        [0x84 | 0xc1, _, 3, ..]
+            | [0x85, _, _, 3, ..]
+            | [0x8c | 0xc3, _, 4, 1..=13, 0..=4, ..]
+            | [0xc1, 0xc0..=0xdf, _, 3, ..]
     );
     let cms = head.first() == Some(&0x30) && {
         const ENVELOPED: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03";
@@ -263,7 +300,8 @@ fn is_form(text: &str) -> bool {
 /// The boundary of a multipart message that does not say so: its first line, followed by a part's headers.
 fn boundary_of(text: &str) -> Option<&str> {
     let (line, rest) = text.split_once('\n')?;
-    let boundary = line.trim_end().strip_prefix("--").filter(|boundary| !boundary.is_empty() && boundary.len() <= 70)?;
+    let boundary =
+        line.trim_end().strip_prefix("--").filter(|boundary| !boundary.is_empty() && boundary.len() <= 70)?;
     let header = rest.get(..8)?;
     header.eq_ignore_ascii_case("content-").then_some(boundary)
 }
