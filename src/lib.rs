@@ -19,15 +19,9 @@ pub mod policy;
 
 pub mod ledger;
 
-pub mod audit;
-
-pub mod metrics;
-
 pub mod admin;
 
 pub mod config;
-
-pub mod cli;
 
 pub mod transfer;
 
