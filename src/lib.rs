@@ -19,9 +19,15 @@ pub mod policy;
 
 pub mod ledger;
 
+pub mod audit;
+
+pub mod metrics;
+
 pub mod admin;
 
 pub mod config;
+
+pub mod cli;
 
 pub mod transfer;
 
