@@ -205,6 +205,8 @@ pub struct Exemption {
     pub cite: Arc<str>,
     /// In plain words.
     pub why: Arc<str>,
+    /// How sure the reading is.
+    pub confidence: Confidence,
     #[serde(skip)]
     pub(super) covers: u32,
     #[serde(skip)]

@@ -254,3 +254,13 @@ fn advice_names_changes_that_would_pass() {
     let outcome = Asked::from_to("ZZ", &["ZZ"]).with_people(1, &["secret.key"]).decide(&packs, 0);
     assert_eq!((outcome.action, outcome.cause), (Action::Block, Some(Cause::Policy)));
 }
+
+#[test]
+fn the_pack_that_teaches_the_language_works() {
+    let text = include_str!("../../docs/rules.md");
+    let blocks: Vec<&str> = text.split("```toml\n").skip(1).filter_map(|block| block.split("```").next()).collect();
+    let packs =
+        Packs::compile(&[Source::new("docs/rules.md", blocks[0])]).map_err(|problems| shown(&problems)).unwrap();
+    let report = scenario::run(&packs, &[Source::new("docs/rules.md", blocks[1])]);
+    assert_eq!((report.passed, report.failed), (2, 0), "{report:#?}");
+}

@@ -36,13 +36,11 @@ impl PackReader<'_> {
                 self.reader.error(entry.key_span.clone(), format!("exemption `{}` covers nobody", entry.key));
             }
             let (cite, days) = self.citation(&table);
-            if let Some(given) = table.get("confidence") {
-                self.confidence(&given);
-            }
             exemptions.push(Exemption {
                 id: names.add(self.reader, entry.key, entry.key_span.clone()),
                 cite,
                 why: table.need_text("why"),
+                confidence: table.get("confidence").and_then(|given| self.confidence(&given)).unwrap_or_default(),
                 covers,
                 days,
                 when: self.when(&table, May::EXEMPTION),
