@@ -74,15 +74,20 @@ pub(super) async fn answer(
     question.content_type = question.content_type.or_else(|| sent(header::CONTENT_TYPE));
     question.content_encoding = question.content_encoding.or_else(|| sent(header::CONTENT_ENCODING));
     let imagined = question.imagine(state.live.now(), "api").map_err(|unclear| Problem::bad(unclear.0))?;
-    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The content is at most {} MiB.", BODY >> 20));
+    let too_large =
+        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The content is at most {} MiB.", BODY >> 20));
     // Said before the client sends it all.
-    if sent(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > BODY) {
+    if sent(header::CONTENT_LENGTH)
+        .and_then(|length| length.parse::<usize>().ok())
+        .is_some_and(|length| length > BODY)
+    {
         return Err(too_large());
     }
     let content = axum::body::to_bytes(body, BODY).await.map_err(|_| too_large())?;
-    let decision = state.gate.rehearse(&imagined.envelope(), &Body::Memory(content), imagined.now).await.map_err(|_| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The ledger cannot be read, so nothing can be decided.")
-    })?;
+    let decision =
+        state.gate.rehearse(&imagined.envelope(), &Body::Memory(content), imagined.now).await.map_err(|_| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The ledger cannot be read, so nothing can be decided.")
+        })?;
     let mut answer = serde_json::to_value(&decision).unwrap_or_default();
     if let Some(members) = answer.as_object_mut() {
         members.insert("found".to_owned(), json!(decision.found));
@@ -132,7 +137,8 @@ impl Question {
             [(header::CONTENT_TYPE, &self.content_type), (header::CONTENT_ENCODING, &self.content_encoding)]
         {
             if let Some(value) = value {
-                let value = HeaderValue::from_str(value).map_err(|_| Unclear(format!("{name} is not a header value")))?;
+                let value =
+                    HeaderValue::from_str(value).map_err(|_| Unclear(format!("{name} is not a header value")))?;
                 headers.insert(name, value);
             }
         }
@@ -156,6 +162,7 @@ impl Imagined {
             headers: &self.headers,
             exporter: &self.exporter,
             importer: &self.importer,
+            comes_home: false,
             facts: Some(&self.facts),
         }
     }
@@ -171,12 +178,13 @@ fn sender(snapshot: &Snapshot, name: &str) -> Result<Application, Unclear> {
 }
 
 fn exporter(snapshot: &Snapshot, from: Option<&str>, application: Option<&Application>) -> Result<Party, Unclear> {
-    let place = match (from, application.and_then(|application| application.country), snapshot.settings.exporter.country) {
-        (Some(code), ..) => Place::in_country(country(code)?, Basis::Declared),
-        (None, Some(country), _) => Place::in_country(country, Basis::Application),
-        (None, None, Some(country)) => Place::in_country(country, Basis::Exporter),
-        (None, None, None) => Place::unknown(),
-    };
+    let place =
+        match (from, application.and_then(|application| application.country), snapshot.settings.exporter.country) {
+            (Some(code), ..) => Place::in_country(country(code)?, Basis::Declared),
+            (None, Some(country), _) => Place::in_country(country, Basis::Application),
+            (None, None, Some(country)) => Place::in_country(country, Basis::Exporter),
+            (None, None, None) => Place::unknown(),
+        };
     Ok(Party { host: None, address: None, place })
 }
 
@@ -192,7 +200,9 @@ fn importer(snapshot: &Snapshot, to: Option<&str>) -> Result<Party, Unclear> {
     let host = to.trim_end_matches('.').to_ascii_lowercase();
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     if host.is_empty() || host.len() > 253 || !host.bytes().all(plain) {
-        return Err(Unclear(format!("`{to}` is not a host, an address or a country: leave out scheme, port and path")));
+        return Err(Unclear(format!(
+            "`{to}` is not a host, an address or a country: leave out scheme, port and path"
+        )));
     }
     let address = snapshot.settings.names.get(&host).and_then(|addresses| addresses.first()).copied();
     let place = snapshot.places.locate(Some(&host), address);

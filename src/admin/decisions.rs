@@ -49,13 +49,17 @@ pub(super) async fn list(
         return Err(Problem::bad(format!("limit is at most {MOST}")));
     }
     let records = state.audit.recent(if filter.is_open() { limit } else { MOST });
-    let kept: Vec<&str> = records.iter().map(|record| &**record).filter(|record| filter.lets(record)).take(limit).collect();
+    let kept: Vec<&str> =
+        records.iter().map(|record| &**record).filter(|record| filter.lets(record)).take(limit).collect();
     // Records are JSON already; parsing them only to write them again would cost every console every two seconds.
     Ok(json(format!("{{\"decisions\":[{}]}}", kept.join(","))))
 }
 
 /// `GET /api/v1/decisions/{id}`
-pub(super) async fn one(State(state): State<AdminState>, id: Result<Path<Uuid>, PathRejection>) -> Result<Response, Problem> {
+pub(super) async fn one(
+    State(state): State<AdminState>,
+    id: Result<Path<Uuid>, PathRejection>,
+) -> Result<Response, Problem> {
     let Path(id) = id.map_err(|_| Problem::bad("The id of a decision is a UUID."))?;
     // Older decisions are read from disk.
     let found = tokio::task::spawn_blocking(move || state.audit.find(&id.to_string())).await;

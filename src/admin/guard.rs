@@ -37,7 +37,8 @@ pub(super) async fn host(State(guard): State<Guard>, request: Request, next: Nex
 pub(super) async fn origin(request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !reads && !is_same_origin(request.headers()) {
-        return Problem::new(StatusCode::FORBIDDEN, "A page of another origin may not send this request.").into_response();
+        return Problem::new(StatusCode::FORBIDDEN, "A page of another origin may not send this request.")
+            .into_response();
     }
     next.run(request).await
 }
@@ -92,10 +93,14 @@ mod tests {
 
     #[test]
     fn only_loopback_names_and_addresses_are_local() {
-        for host in ["localhost", "LOCALHOST:9180", "a.localhost", "127.0.0.1:9180", "[::1]:9180", "[::1]", "10.0.0.1"] {
+        for host in
+            ["localhost", "LOCALHOST:9180", "a.localhost", "127.0.0.1:9180", "[::1]:9180", "[::1]", "10.0.0.1"]
+        {
             assert!(is_local(host), "{host}");
         }
-        for host in ["evil.example", "evil.example:9180", "127.0.0.1.evil.example", "localhost.evil.example", "", "[x]"] {
+        for host in
+            ["evil.example", "evil.example:9180", "127.0.0.1.evil.example", "localhost.evil.example", "", "[x]"]
+        {
             assert!(!is_local(host), "{host}");
         }
     }

@@ -57,9 +57,9 @@ pub(super) fn measure(state: &AdminState, snapshot: &Snapshot) {
         let shown = nearest.entry((key.pack, key.counter)).or_default();
         *shown = people.max(*shown);
     }
-    let rows = nearest.iter().map(|((pack, counter), people)| {
-        (&**pack, &**counter, *people, limit(snapshot, pack, counter).unwrap_or(0))
-    });
+    let rows = nearest
+        .iter()
+        .map(|((pack, counter), people)| (&**pack, &**counter, *people, limit(snapshot, pack, counter).unwrap_or(0)));
     state.metrics.counters(rows);
     let ends = snapshot.mechanisms.iter().filter_map(|mechanism| Some((&*mechanism.id, end(mechanism.until?)?)));
     state.metrics.mechanisms(ends);

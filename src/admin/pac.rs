@@ -16,7 +16,8 @@ use crate::config::ListenerMode;
 /// `GET /proxy.pac`
 pub(super) async fn script(State(state): State<AdminState>, headers: HeaderMap) -> Response {
     let snapshot = state.live.now();
-    let Some(listener) = snapshot.settings.listeners.iter().find(|listener| listener.mode == ListenerMode::Forward) else {
+    let Some(listener) = snapshot.settings.listeners.iter().find(|listener| listener.mode == ListenerMode::Forward)
+    else {
         return Problem::new(StatusCode::NOT_FOUND, "No listener is an explicit proxy.").into_response();
     };
     let asked = headers.get(header::HOST).and_then(|host| host.to_str().ok());
@@ -47,7 +48,8 @@ fn reachable(address: SocketAddr, asked: Option<&str>) -> String {
 fn is_plain(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     !host.is_empty()
-        && (bare.parse::<IpAddr>().is_ok() || host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')))
+        && (bare.parse::<IpAddr>().is_ok()
+            || host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')))
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! `GET /packs/{id}`: a pack for people to read. Refusals link here (`rel="blocked-by"`), so it explains itself to a
 //! reader who knows nothing of the gateway.
 
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
@@ -9,7 +12,7 @@ use http::{StatusCode, header};
 use super::AdminState;
 use super::inventory::standing;
 use super::problem::Problem;
-use crate::policy::{FactType, Pack, Rule};
+use crate::policy::{Authority, Confidence, Exemption, Fact, FactType, Need, Pack, Rule};
 use crate::transfer::Country;
 
 /// `GET /packs/{id}`
@@ -26,90 +29,114 @@ pub(super) async fn pack(
 }
 
 fn document(pack: &Pack, standing: &str) -> String {
-    let mut page = Page::default();
-    page.raw("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">");
-    page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
-    page.raw("<meta name=\"color-scheme\" content=\"light dark\"><title>").text(&pack.title).raw("</title>");
-    page.raw("<link rel=\"icon\" href=\"/console/icon.svg\" type=\"image/svg+xml\">");
-    page.raw("<link rel=\"stylesheet\" href=\"/console/console.css\"></head><body><main class=\"page\">");
-    head(&mut page, pack, standing);
-    page.section("Rules", &pack.rules, rule);
-    page.section("What can be held or done", &pack.needs, |page, need| {
-        page.raw("<article class=\"card\" id=\"need-").text(&need.id).raw("\"><h3>").text(&need.id).raw("</h3><p>");
-        page.text(&need.title).raw("</p></article>");
-    });
-    page.section("Exemptions", &pack.exemptions, |page, exemption| {
-        page.raw("<article class=\"card\" id=\"exemption-").text(&exemption.id).raw("\"><h3>").text(&exemption.id);
-        page.raw("</h3><p>").text(&exemption.why).raw("</p><p class=\"under\">").text(&exemption.cite).raw("</p></article>");
-    });
-    questions(&mut page, pack);
-    sources(&mut page, pack);
-    page.raw("</main></body></html>\n");
-    page.html
-}
-
-fn head(page: &mut Page, pack: &Pack, standing: &str) {
     let whose = match &*pack.jurisdiction {
         [] => "The organisation's own rules".to_owned(),
         countries => format!("Law of {}", names(countries)),
     };
-    page.raw("<header><p class=\"under\"><a href=\"/\">Tidegate</a></p><h1>").text(&pack.title).raw("</h1><p>");
-    page.text(&whose).text(", as rules that a gateway applies to each message that leaves. ");
-    page.raw("This pack is <strong>").text(standing).raw("</strong>. It was last checked on ");
-    page.text(&pack.updated.to_string()).raw(".</p><p class=\"under\"><code>").text(&pack.hash).raw("</code></p></header>");
+    format!(
+        r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<link rel="icon" href="/console/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/console/console.css">
+</head>
+<body>
+<main class="page">
+<header>
+<p class="under"><a href="/">Tidegate</a></p>
+<h1>{title}</h1>
+<p>{whose}, as rules that a gateway applies to each message that leaves. This pack is <strong>{standing}</strong>.
+It was last checked on {updated}.</p>
+<p class="under"><code>{hash}</code></p>
+</header>
+{rules}{needs}{exemptions}{questions}{sources}</main>
+</body>
+</html>
+"#,
+        title = Text(&pack.title),
+        whose = Text(&whose),
+        updated = pack.updated,
+        hash = Text(&pack.hash),
+        rules = section("Rules", &pack.rules, rule),
+        needs = section("What can be held or done", &pack.needs, need),
+        exemptions = section("Exemptions", &pack.exemptions, exemption),
+        questions = section("What it asks of the organisation", &pack.facts, question),
+        sources = section("Texts it rests on", &pack.sources, source),
+    )
 }
 
-fn rule(page: &mut Page, rule: &Rule) {
-    let action = rule.action.as_str();
-    page.raw("<article class=\"card\" id=\"rule-").text(&rule.id).raw("\"><div class=\"reason-head\"><span class=\"pill ");
-    page.raw(action).raw("\">").raw(action).raw("</span><h3>").text(&rule.id).raw("</h3></div><p>");
-    page.text(&rule.why).raw("</p><p class=\"under\">").text(&rule.cite);
-    if let Some(from) = rule.valid_from {
-        page.raw(", in force from ").text(&from.to_string());
+fn section<T>(title: &str, items: &[T], each: fn(&T) -> String) -> String {
+    if items.is_empty() {
+        return String::new();
     }
-    if let Some(until) = rule.valid_until {
-        page.raw(", until ").text(&until.to_string());
-    }
-    let confidence = serde_json::to_value(rule.confidence).ok();
-    let confidence = confidence.as_ref().and_then(serde_json::Value::as_str).unwrap_or("high");
-    page.raw(", confidence of the reading: ").text(confidence).raw("</p>");
-    if !rule.needs.is_empty() {
-        page.raw("<p class=\"needs\"><span class=\"soft\">Satisfied by one of</span>");
-        for need in &rule.needs {
-            page.raw(" <a class=\"chip\" href=\"#need-").text(need).raw("\">").text(need).raw("</a>");
-        }
-        page.raw("</p>");
-    }
-    page.raw("</article>");
+    let items: String = items.iter().map(each).collect();
+    format!("<section>\n<h2>{title}</h2>\n{items}</section>\n")
 }
 
-/// The questions only: what the organisation answered is not for everyone who was refused.
-fn questions(page: &mut Page, pack: &Pack) {
-    page.section("What it asks of the organisation", &pack.facts, |page, fact| {
-        page.raw("<article class=\"card\"><h3>").text(&fact.name).raw("</h3><p>").text(&fact.ask).raw("</p><p class=\"under\">");
-        match &fact.kind {
-            FactType::Bool => page.raw("yes or no"),
-            FactType::Int => page.raw("a number"),
-            FactType::Text(words) if words.is_empty() => page.raw("a word"),
-            FactType::Text(words) => page.raw("one of ").text(&words.join(", ")),
-        };
-        page.raw("; while not answered, ").text(&fact.default.to_string()).raw("</p></article>");
-    });
+fn rule(rule: &Rule) -> String {
+    let from = rule.valid_from.map(|day| format!(", in force from {day}")).unwrap_or_default();
+    let until = rule.valid_until.map(|day| format!(", until {day}")).unwrap_or_default();
+    format!(
+        "<article class=\"card\" id=\"rule-{id}\">\n\
+         <div class=\"reason-head\"><span class=\"pill {action}\">{action}</span><h3>{id}</h3></div>\n\
+         <p>{why}</p>\n<p class=\"under\">{cite}{from}{until}{doubt}</p>\n{needs}</article>\n",
+        id = Text(&rule.id),
+        action = rule.action.as_str(),
+        why = Text(&rule.why),
+        cite = Text(&rule.cite),
+        doubt = match rule.confidence {
+            Confidence::High => "",
+            Confidence::Medium => ". Most read it so",
+            Confidence::Low => ". The reading is unsettled",
+        },
+        needs = satisfied_by(&rule.needs),
+    )
 }
 
-fn sources(page: &mut Page, pack: &Pack) {
-    if pack.sources.is_empty() {
-        return;
+fn satisfied_by(needs: &[Arc<str>]) -> String {
+    if needs.is_empty() {
+        return String::new();
     }
-    page.raw("<section><h2>Texts it rests on</h2><ul>");
-    for source in &pack.sources {
-        page.raw("<li>").text(&source.title);
-        if let Some(from) = source.in_force {
-            page.raw(", in force from ").text(&from.to_string());
-        }
-        page.raw("</li>");
-    }
-    page.raw("</ul></section>");
+    let links: String =
+        needs.iter().map(|id| format!(" <a class=\"chip\" href=\"#need-{0}\">{0}</a>", Text(id))).collect();
+    format!("<p class=\"needs\"><span class=\"soft\">Satisfied by one of</span>{links}</p>\n")
+}
+
+fn need(need: &Need) -> String {
+    let (id, title) = (Text(&need.id), Text(&need.title));
+    format!("<article class=\"card\" id=\"need-{id}\">\n<h3>{id}</h3>\n<p>{title}</p>\n</article>\n")
+}
+
+fn exemption(exemption: &Exemption) -> String {
+    let (id, why, cite) = (Text(&exemption.id), Text(&exemption.why), Text(&exemption.cite));
+    format!("<article class=\"card\">\n<h3>{id}</h3>\n<p>{why}</p>\n<p class=\"under\">{cite}</p>\n</article>\n")
+}
+
+/// The question only: what the organisation answered is not for everyone who was refused.
+fn question(fact: &Fact) -> String {
+    let takes = match &fact.kind {
+        FactType::Bool => "yes or no".to_owned(),
+        FactType::Int => "a number".to_owned(),
+        FactType::Text(words) if words.is_empty() => "a word".to_owned(),
+        FactType::Text(words) => format!("one of {}", words.join(", ")),
+    };
+    format!(
+        "<article class=\"card\">\n<h3>{}</h3>\n<p>{}</p>\n\
+         <p class=\"under\">{}; while nobody has answered, {}</p>\n</article>\n",
+        Text(&fact.name),
+        Text(&fact.ask),
+        Text(&takes),
+        Text(&fact.default.to_string()),
+    )
+}
+
+fn source(source: &Authority) -> String {
+    let from = source.in_force.map(|day| format!(", in force from {day}")).unwrap_or_default();
+    format!("<p>{}{from}</p>\n", Text(&source.title))
 }
 
 fn names(countries: &[Country]) -> String {
@@ -120,38 +147,28 @@ fn names(countries: &[Country]) -> String {
     }
 }
 
-/// HTML in the making. Whatever comes from a pack goes in by `text`.
-#[derive(Default)]
-struct Page {
-    html: String,
+/// Text of a pack on its way into HTML.
+struct Text<'a>(&'a str);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '<' => f.write_str("&lt;"),
+            '>' => f.write_str("&gt;"),
+            '&' => f.write_str("&amp;"),
+            '"' => f.write_str("&quot;"),
+            '\'' => f.write_str("&#39;"),
+            c => f.write_char(c),
+        })
+    }
 }
 
-impl Page {
-    fn raw(&mut self, html: &str) -> &mut Page {
-        self.html.push_str(html);
-        self
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn text(&mut self, text: &str) -> &mut Page {
-        for c in text.chars() {
-            match c {
-                '<' => self.html.push_str("&lt;"),
-                '>' => self.html.push_str("&gt;"),
-                '&' => self.html.push_str("&amp;"),
-                '"' => self.html.push_str("&quot;"),
-                '\'' => self.html.push_str("&#39;"),
-                c => self.html.push(c),
-            }
-        }
-        self
-    }
-
-    fn section<T>(&mut self, title: &str, items: &[T], each: impl Fn(&mut Page, &T)) {
-        if items.is_empty() {
-            return;
-        }
-        self.raw("<section><h2>").text(title).raw("</h2>");
-        items.iter().for_each(|item| each(self, item));
-        self.raw("</section>");
+    #[test]
+    fn text_of_a_pack_cannot_become_markup() {
+        assert_eq!(Text("<a href=\"'&").to_string(), "&lt;a href=&quot;&#39;&amp;");
     }
 }

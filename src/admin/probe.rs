@@ -41,7 +41,8 @@ pub(super) async fn reload(State(state): State<AdminState>) -> Response {
     match outcome {
         Ok(Ok(reloaded)) => {
             state.metrics.reloaded(true);
-            Json(json!({ "reloaded": true, "changed": reloaded.changed, "needs_restart": reloaded.restart })).into_response()
+            Json(json!({ "reloaded": true, "changed": reloaded.changed, "needs_restart": reloaded.restart }))
+                .into_response()
         }
         Ok(Err(diagnostics)) => {
             state.metrics.reloaded(false);

@@ -127,7 +127,11 @@ async fn every_answer_is_hardened_and_every_error_is_a_problem() {
     ] {
         let reply = door.ask(line, "").await;
         assert_eq!(reply.status, status, "{line}: {}", reply.body);
-        for header in ["content-security-policy: default-src 'none'", "x-content-type-options: nosniff", "x-frame-options: deny"] {
+        for header in [
+            "content-security-policy: default-src 'none'",
+            "x-content-type-options: nosniff",
+            "x-frame-options: deny",
+        ] {
             assert!(reply.head.contains(header), "{line} has no {header}");
         }
         if status >= 400 {
@@ -167,7 +171,10 @@ async fn with_a_token_only_what_needs_no_secret_is_public() {
     for route in routes() {
         let path = route.path.replace("{id}", "x").replace("{file}", "x");
         for wrong in ["", "Authorization: Bearer wrong\r\n", "Authorization: Basic Y29ycmVjdC1ob3JzZQ==\r\n"] {
-            let asks = [door.ask(&format!("GET {path}"), wrong).await.status, door.ask(&format!("POST {path}"), wrong).await.status];
+            let asks = [
+                door.ask(&format!("GET {path}"), wrong).await.status,
+                door.ask(&format!("POST {path}"), wrong).await.status,
+            ];
             assert_eq!(asks.contains(&401), route.access == Access::Token, "{path} {wrong}");
             assert!(route.access == Access::Public || !asks.contains(&200), "{path} {wrong}");
         }
@@ -242,7 +249,9 @@ async fn packs_and_mechanisms_are_shown_with_what_is_missing() {
     let page = door.get("/packs/cn").await;
     assert!(page.head.contains("text/html") && page.body.contains("id=\"rule-contract-sensitive\""), "{}", page.body);
     assert!(!page.body.contains("<script"));
-    assert!(door.get("/metrics").await.body.contains("tidegate_mechanism_expiry_timestamp_seconds{mechanism=\"SC-1\"}"));
+    assert!(
+        door.get("/metrics").await.body.contains("tidegate_mechanism_expiry_timestamp_seconds{mechanism=\"SC-1\"}")
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! How the demo reads on a terminal: one line for each decision, and what would let a blocked message pass.
 
-use std::fmt::Write as _;
-use std::io::IsTerminal as _;
+use std::fmt::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Deserialize;
 
@@ -67,36 +67,46 @@ const DIM: &str = "2";
 impl Printer {
     pub(super) fn new() -> Printer {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Printer { colour: wanted && std::io::stdout().is_terminal() }
+        Printer { colour: wanted && io::stdout().is_terminal() }
     }
 
-    pub(super) fn banner(&self, world: &World) {
-        println!("{}", self.paint(BOLD, "Tidegate demo: a gateway in one country, importers in four, all on this machine."));
-        println!("Console  http://{}/", world.admin);
-        println!("Proxy    http://{}  (applications shop, crm, clinic, build)\n", world.proxy);
+    pub(super) fn banner(&self, world: &World) -> io::Result<()> {
+        let title = "Tidegate demo: a gateway in one country, importers in four, all on this machine.";
+        say(format_args!(
+            "{}\nConsole  http://{}/\nProxy    http://{}  (applications shop, crm, clinic and build)\n",
+            self.paint(BOLD, title),
+            world.admin,
+            world.proxy
+        ))
     }
 
-    pub(super) fn farewell(&self, world: &World) {
-        println!("\nThe script has ended. The console stays open at http://{}/ until Ctrl-C.", world.admin);
+    pub(super) fn farewell(&self, world: &World) -> io::Result<()> {
+        say(format_args!("\nThe script has ended. The console stays open at http://{}/ until Ctrl-C.", world.admin))
     }
 
-    pub(super) fn step(&self, step: &Step, status: u16) {
-        println!("{}", self.paint(DIM, &format!("# {} The client got {status}.", step.say)));
+    pub(super) fn step(&self, step: &Step, status: u16) -> io::Result<()> {
+        say(format_args!("{}", self.paint(DIM, &format!("# {} The client got {status}.", step.say))))
     }
 
     /// One line: action, who to whom, what, rule, citation. A blocked one has a second.
-    pub(super) fn decision(&self, record: &str) {
-        let Ok(record) = serde_json::from_str::<Record>(record) else { return };
+    pub(super) fn decision(&self, record: &str) -> io::Result<()> {
+        let record: Record = serde_json::from_str(record)?;
         let action = format!("{:<6}", record.action.as_str());
-        println!("{}  {}", self.paint(colour(record.action), &action), record.line());
+        say(format_args!("{}  {}", self.paint(colour(record.action), &action), record.line()))?;
         for way in &record.passes_if {
-            println!("        {}", self.paint(DIM, &format!("passes if: {way}")));
+            say(format_args!("        {}", self.paint(DIM, &format!("passes if: {way}"))))?;
         }
+        Ok(())
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
+}
+
+/// Unlike the macros, writing can fail without a panic: a reader may have left.
+fn say(line: fmt::Arguments<'_>) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{line}")
 }
 
 fn colour(action: Action) -> &'static str {
@@ -133,7 +143,8 @@ impl Record {
 
     fn what(&self) -> String {
         let short = |kind: &String| kind.strip_prefix("personal.").unwrap_or(kind).to_owned();
-        let kinds: Vec<String> = self.content.categories.keys().chain(self.content.opaque_reasons.keys()).map(short).collect();
+        let kinds: Vec<String> =
+            self.content.categories.keys().chain(self.content.opaque_reasons.keys()).map(short).collect();
         match (kinds.as_slice(), self.content.people) {
             ([], _) => "nothing found".to_owned(),
             (kinds, 0) => kinds.join(", "),

@@ -64,7 +64,7 @@ async fn play(demo: Demo) -> io::Result<()> {
     let audit = Arc::new(Audit::open(&live.now().settings.audit_directory)?);
     let gateway = Gateway::start(live, Arc::clone(&audit), &world).await?;
     let printer = Printer::new();
-    printer.banner(&world);
+    printer.banner(&world)?;
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(interrupted);
     let told = tokio::select! {
@@ -72,7 +72,7 @@ async fn play(demo: Demo) -> io::Result<()> {
         _ = &mut interrupted => return gateway.stop().await,
     };
     if told.is_ok() && !demo.once {
-        printer.farewell(&world);
+        printer.farewell(&world)?;
         interrupted.await?;
     }
     gateway.stop().await?;
@@ -124,10 +124,12 @@ async fn tell(demo: Demo, script: &Script, world: &World, audit: &Audit, printer
             tokio::time::sleep(PAUSE).await;
         }
         let status = send(world, step, script.content(step)).await?;
-        printer.step(step, status);
+        printer.step(step, status)?;
         let records = audit.recent(usize::MAX);
         let fresh = records.len().saturating_sub(seen);
-        records.iter().take(fresh).rev().for_each(|record| printer.decision(record));
+        for record in records.iter().take(fresh).rev() {
+            printer.decision(record)?;
+        }
         seen = records.len();
     }
     Ok(())
