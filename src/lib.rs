@@ -21,8 +21,6 @@ pub mod ledger;
 
 pub mod audit;
 
-pub mod metrics;
-
 pub mod admin;
 
 pub mod config;
