@@ -12,3 +12,5 @@ pub mod diagnostic;
 pub mod ledger;
 
 pub mod audit;
+
+pub mod metrics;
