@@ -21,6 +21,8 @@ pub mod ledger;
 
 pub mod audit;
 
+pub mod metrics;
+
 pub mod admin;
 
 pub mod config;
