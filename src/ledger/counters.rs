@@ -51,6 +51,11 @@ impl Counters {
         self.ids.get(key).copied()
     }
 
+    /// The numbers of all counters.
+    pub(super) fn ids(&self) -> Vec<CounterId> {
+        self.counters.keys().copied().collect()
+    }
+
     /// The number of a counter, and whether it is new.
     pub(super) fn id_or_new(&mut self, key: &CounterKey) -> (CounterId, bool) {
         if let Some(id) = self.id(key) {

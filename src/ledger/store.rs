@@ -1,4 +1,4 @@
-//! The counters on disk: one redb file with a row for each person, counter and last day.
+//! The counters on disk: one redb file, a table for each counter, a row for each person and their last day.
 //!
 //! Assumes one process, which the lock beside the file guards. Takes no chances with a file it did not write: checksums
 //! of the whole file are verified at open, and a panic of the store is an error of the store. After a failed write the
@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::counters::{CounterId, Counters};
 use super::day::Day;
@@ -24,14 +24,21 @@ const VERSION: u64 = 1;
 /// Pages kept in memory. The counters are in memory anyway; this is for the pages a write passes through.
 const CACHE: usize = 8 << 20;
 
+/// A file smaller than this is not worth compacting.
+const SMALL: u64 = 4 << 20;
+
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 /// Pack, counter, party and the first day of the window asked last.
 type CounterRow = (&'static str, &'static str, Option<&'static str>, u16);
 const COUNTERS: TableDefinition<'_, u32, CounterRow> = TableDefinition::new("counters");
 
-/// Number of the counter, then the digest; the last day.
-const PEOPLE: TableDefinition<'_, &[u8; 20], u16> = TableDefinition::new("people");
+/// The last day by digest. A table for each counter saves its number in every row.
+type PeopleTable<'a> = TableDefinition<'a, &'static [u8; 16], u16>;
+
+fn people_of(id: CounterId) -> String {
+    format!("people/{id}")
+}
 
 /// What has to become durable together.
 #[derive(Debug, Default)]
@@ -108,13 +115,24 @@ impl Store {
         self.change(|database| erase(database, people, counters))
     }
 
-    fn change(&mut self, change: impl Fn(&Database) -> Result<(), redb::Error>) -> Result<(), LedgerError> {
+    /// Gives back the space of a file that is largely free: it grows by doubling, and people expire.
+    pub(super) fn compact(&mut self) -> Result<(), LedgerError> {
+        let length = std::fs::metadata(&self.path).map_or(0, |file| file.len());
+        self.change(|database| {
+            if is_sparse(database, length)? {
+                database.compact()?;
+            }
+            Ok(())
+        })
+    }
+
+    fn change(&mut self, change: impl Fn(&mut Database) -> Result<(), redb::Error>) -> Result<(), LedgerError> {
         let done = guarded(|| {
-            let database = match self.database.take() {
+            let mut database = match self.database.take() {
                 Some(database) => database,
                 None => (self.opener)(false)?,
             };
-            change(&database)?;
+            change(&mut database)?;
             self.database = Some(database);
             Ok(())
         });
@@ -139,6 +157,16 @@ impl Settings {
     fn open_or_create(&self, path: &Path, create: bool) -> Result<Database, DatabaseError> {
         if create { self.0.create(path) } else { self.0.open(path) }
     }
+}
+
+/// Whether a quarter of a file or more holds nothing.
+fn is_sparse(database: &Database, length: u64) -> Result<bool, redb::Error> {
+    if length < SMALL {
+        return Ok(false);
+    }
+    let stats = database.begin_write()?.stats()?;
+    let used = stats.allocated_pages() * stats.page_size() as u64;
+    Ok(used < length - length / 4)
 }
 
 /// Makes the file readable by its owner alone before anything is in it.
@@ -184,7 +212,6 @@ fn version(database: &Database) -> Result<u64, redb::Error> {
         meta.get("version")?.map_or(0, |version| version.value())
     };
     transaction.open_table(COUNTERS)?;
-    transaction.open_table(PEOPLE)?;
     transaction.commit()?;
     Ok(found)
 }
@@ -198,11 +225,11 @@ fn read(database: &Database) -> Result<Counters, redb::Error> {
         let key = CounterKey { pack: pack.into(), counter: counter.into(), party: party.map(Arc::from) };
         counters.restore(id.value(), key, Day(since));
     }
-    for row in transaction.open_table(PEOPLE)?.iter()? {
-        let (person, day) = row?;
-        let (id, digest) = split_row(person.value())?;
-        if counters.see(id, digest, Day(day.value())).is_none() {
-            return Err(StorageError::Corrupted("a person of a counter that does not exist".to_owned()).into());
+    for id in counters.ids() {
+        let name = people_of(id);
+        for row in transaction.open_table(PeopleTable::new(&name))?.iter()? {
+            let (digest, day) = row?;
+            counters.see(id, Digest(*digest.value()), Day(day.value()));
         }
     }
     Ok(counters)
@@ -215,13 +242,15 @@ fn write(database: &Database, batch: &Batch) -> Result<(), redb::Error> {
         for (id, (key, since)) in &batch.counters {
             counters.insert(id, (&*key.pack, &*key.counter, key.party.as_deref(), since.0))?;
         }
-        // In the order of the tree, so that a page is passed once.
-        let mut rows: Vec<_> =
-            batch.people.iter().map(|((id, digest), day)| (join_row(*id, digest), day.0)).collect();
+        // In the order of the trees, so that a page is passed once.
+        let mut rows: Vec<_> = batch.people.iter().map(|((id, digest), day)| (*id, digest.0, day.0)).collect();
         rows.sort_unstable();
-        let mut people = transaction.open_table(PEOPLE)?;
-        for (row, day) in &rows {
-            people.insert(row, day)?;
+        for rows in rows.chunk_by(|a, b| a.0 == b.0) {
+            let name = people_of(rows.first().map_or(0, |row| row.0));
+            let mut people = transaction.open_table(PeopleTable::new(&name))?;
+            for (_, digest, day) in rows {
+                people.insert(digest, day)?;
+            }
         }
     }
     transaction.commit()?;
@@ -231,27 +260,19 @@ fn write(database: &Database, batch: &Batch) -> Result<(), redb::Error> {
 fn erase(database: &Database, people: &[(CounterId, Digest)], counters: &[CounterId]) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     {
-        let mut table = transaction.open_table(PEOPLE)?;
-        for (id, digest) in people {
-            table.remove(&join_row(*id, digest))?;
+        for people in people.chunk_by(|a, b| a.0 == b.0) {
+            let name = people_of(people.first().map_or(0, |person| person.0));
+            let mut table = transaction.open_table(PeopleTable::new(&name))?;
+            for (_, digest) in people {
+                table.remove(&digest.0)?;
+            }
         }
         let mut table = transaction.open_table(COUNTERS)?;
         for id in counters {
             table.remove(id)?;
+            transaction.delete_table(PeopleTable::new(&people_of(*id)))?;
         }
     }
     transaction.commit()?;
     Ok(())
-}
-
-fn join_row(id: CounterId, digest: &Digest) -> [u8; 20] {
-    let mut row = [0; 20];
-    row.iter_mut().zip(id.to_be_bytes().iter().chain(&digest.0)).for_each(|(to, from)| *to = *from);
-    row
-}
-
-fn split_row(row: &[u8; 20]) -> Result<(CounterId, Digest), StorageError> {
-    let parts = row.split_first_chunk::<4>().and_then(|(id, digest)| Some((*id, digest.try_into().ok()?)));
-    let (id, digest) = parts.ok_or_else(|| StorageError::Corrupted("a row of another length".to_owned()))?;
-    Ok((CounterId::from_be_bytes(id), Digest(digest)))
 }

@@ -193,7 +193,10 @@ pub(super) fn expire_at_open(counters: &mut Counters, store: &mut Store, today: 
         store.remove(slice, &[])?;
     }
     let empty = counters.take_empty();
-    if empty.is_empty() { Ok(()) } else { store.remove(&[], &empty) }
+    if !empty.is_empty() {
+        store.remove(&[], &empty)?;
+    }
+    store.compact()
 }
 
 /// Today by the system clock.
