@@ -32,3 +32,5 @@ pub mod cli;
 pub mod transfer;
 
 pub mod diagnostic;
+
+pub mod detect;
