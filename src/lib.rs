@@ -32,5 +32,3 @@ pub mod cli;
 pub mod transfer;
 
 pub mod diagnostic;
-
-pub mod detect;
