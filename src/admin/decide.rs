@@ -166,6 +166,7 @@ impl Imagined {
             headers: &self.headers,
             exporter: &self.exporter,
             importer: &self.importer,
+            comes_home: false,
             facts: Some(&self.facts),
         }
     }

@@ -18,6 +18,27 @@ pub struct Account {
     pub opaque: BTreeMap<Category, u64>,
     /// Names of the formats and encodings met.
     pub formats: BTreeSet<&'static str>,
+    /// The message is not in the encoding it says it is in, or breaks off inside it.
+    pub malformed: bool,
+}
+
+impl Account {
+    /// An account of bytes nobody could read, for one reason.
+    pub fn opaque(reason: Category, bytes: u64) -> Account {
+        Account { bytes, opaque: BTreeMap::from([(reason, bytes)]), ..Account::default() }
+    }
+
+    /// Adds what became of another part of the same message.
+    pub fn add(&mut self, other: Account) {
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.inspected = self.inspected.saturating_add(other.inspected);
+        for (reason, bytes) in other.opaque {
+            let sum = self.opaque.entry(reason).or_default();
+            *sum = sum.saturating_add(bytes);
+        }
+        self.formats.extend(other.formats);
+        self.malformed |= other.malformed;
+    }
 }
 
 /// Why bytes could not be read.
@@ -39,6 +60,7 @@ pub(super) struct Tally {
     oversize: u64,
     undecodable: u64,
     pub formats: BTreeSet<&'static str>,
+    pub malformed: bool,
 }
 
 impl Opaque {
@@ -83,6 +105,6 @@ impl Tally {
             .filter(|(_, bytes)| *bytes > 0)
             .filter_map(|(reason, bytes)| Some((reason.category()?, bytes)))
             .collect();
-        Account { bytes, inspected: bytes - opaque_bytes, opaque, formats: self.formats }
+        Account { bytes, inspected: bytes - opaque_bytes, opaque, formats: self.formats, malformed: self.malformed }
     }
 }

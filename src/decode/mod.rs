@@ -131,6 +131,7 @@ fn coded(codings: &[Coding], hints: &Hints<'_>, source: &mut dyn BufRead, out: &
     // compressed stream. An early end counts at least a byte, so that rules hear of it.
     let left = Window::new(&mut wire, u64::MAX).drain()?;
     let least = u64::from(meter.stopped().is_some());
+    out.tally.malformed |= meter.stopped() == Some(Opaque::Undecodable);
     opaque(meter.stopped().unwrap_or(Opaque::Undecodable), left.max(least), out);
     Ok(())
 }
@@ -202,6 +203,7 @@ fn open(
 fn mislabelled(hints: &Hints<'_>, window: &mut Window<'_>, meter: &Meter, out: &mut Output<'_>) -> io::Result<()> {
     let (bytes, opaque) = (out.tally.bytes, out.tally.opaque_bytes());
     layer(&[], hints, window, meter, out)?;
+    out.tally.malformed = true;
     out.condemn(bytes, opaque);
     Ok(())
 }

@@ -28,12 +28,15 @@ use crate::audit::Audit;
 use crate::config::{Application, Live, OnFailure, Snapshot};
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, Outcome as FailureOutcome, Stage};
-use crate::policy::{Case, FactSet, Outcome};
+use crate::policy::{Case, FactSet, FactValue, Interest, Outcome};
 use crate::transfer::{Action, Category, Cause, Content, Count, Decision, DigestKey, Direction, Mode, Party, Reason};
 
 pub use body::{Body, Stored};
 pub use clearance::{Clearance, Endpoint};
 use inspect::{Head, Inspection};
+
+/// The one fact that a door knows and nobody needs to declare: the receiver belongs to the organisation.
+const IN_ORGANISATION: &str = "importer-in-organisation";
 
 /// Decides transfers. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -68,6 +71,8 @@ pub struct Envelope<'a> {
     pub exporter: &'a Party,
     /// Who receives it.
     pub importer: &'a Party,
+    /// The receiver is the organisation itself: its API in a request from outside, its client in a response from outside.
+    pub comes_home: bool,
     /// Answers that belong to this transfer alone (`decide --fact`).
     pub facts: Option<&'a FactSet>,
 }
@@ -110,19 +115,13 @@ impl Gate {
         &self.metrics
     }
 
-    /// Whether any rule could ask about the content of this message, or the configuration wants to know it.
-    pub fn wants_content(&self, envelope: &Envelope<'_>) -> bool {
+    /// Whether rules speak about this message, and whether they (or the inventory) want to know its content.
+    pub fn interest(&self, envelope: &Envelope<'_>) -> Interest {
         let facts = envelope.facts();
         let content = Content::default();
-        let case = envelope.case(Timestamp::now(), &facts, &content);
-        envelope.snapshot.settings.inventory || envelope.snapshot.packs.interest(&case).content
-    }
-
-    /// Whether any rule speaks about this message at all.
-    pub fn speaks(&self, envelope: &Envelope<'_>) -> bool {
-        let facts = envelope.facts();
-        let content = Content::default();
-        envelope.snapshot.packs.interest(&envelope.case(Timestamp::now(), &facts, &content)).speaks
+        let mut interest = envelope.snapshot.packs.interest(&envelope.case(Timestamp::now(), &facts, &content));
+        interest.content |= envelope.snapshot.settings.inventory && envelope.direction == Direction::Request;
+        interest
     }
 
     /// Decides a request and, when it may leave, clears the endpoint it was judged on.
@@ -181,7 +180,7 @@ impl Gate {
 
     /// Reads the content if any rule could ask about it. An error is a decision of its own.
     async fn look(&self, envelope: &Envelope<'_>, body: &Body) -> Result<Inspection, Box<Decision>> {
-        if !self.wants_content(envelope) {
+        if !self.interest(envelope).content {
             let content = match body {
                 Body::Opaque(reason, bytes) => Content::opaque(*bytes, *reason),
                 body => Content::skipped(body.len()),
@@ -305,14 +304,13 @@ impl<'a> Envelope<'a> {
             .as_deref()
             .and_then(|host| self.snapshot.importers.iter().find(|importer| importer.is(host)))
             .map(|importer| &importer.facts);
-        let more: Vec<&FactSet> =
-            [application, importer, self.facts].into_iter().flatten().filter(|facts| !facts.is_empty()).collect();
-        if more.is_empty() {
-            return Cow::Borrowed(base);
+        let more = [application, importer, self.facts].into_iter().flatten().filter(|facts| !facts.is_empty());
+        let mut merged = Cow::Borrowed(base);
+        if self.comes_home && self.snapshot.packs.fact_declared(IN_ORGANISATION).next().is_some() {
+            merged.to_mut().insert(IN_ORGANISATION, FactValue::Bool(true));
         }
-        let mut merged = base.clone();
-        more.into_iter().for_each(|facts| merged.merge(facts));
-        Cow::Owned(merged)
+        more.for_each(|facts| merged.to_mut().merge(facts));
+        merged
     }
 
     fn case<'c>(&'c self, now: Timestamp, facts: &'c FactSet, content: &'c Content) -> Case<'c> {

@@ -68,10 +68,10 @@ pub(super) struct Found {
 
 impl Addresses {
     /// Loads a packed file.
-    pub(super) fn load(path: &Path, groups: &Groups) -> Result<Addresses, Diagnostic> {
+    pub(super) fn load(path: &Path, groups: &Groups) -> Result<Addresses, Vec<Diagnostic>> {
         let name = path.display().to_string();
         let bytes = read_bounded(path, LARGEST_FILE)?;
-        let (header, layer) = decode(&bytes).map_err(|what| Diagnostic::file(&name, what))?;
+        let (header, layer) = decode(&bytes).map_err(|what| vec![Diagnostic::file(&name, what)])?;
         let field = |key: &str| header.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
         let answers = layer.classes.iter().map(|class| Found {
             country: std::str::from_utf8(&class.code).ok().and_then(|code| groups.country(code)),
@@ -98,13 +98,13 @@ impl Addresses {
 }
 
 /// A file's bytes, unless there are too many.
-pub(super) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Diagnostic> {
+pub(super) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Vec<Diagnostic>> {
     let name = path.display().to_string();
-    let unreadable = |error: std::io::Error| Diagnostic::file(&name, format!("cannot be read: {error}"));
+    let unreadable = |error: std::io::Error| vec![Diagnostic::file(&name, format!("cannot be read: {error}"))];
     let mut bytes = Vec::new();
     std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
     if bytes.len() as u64 > most {
-        return Err(Diagnostic::file(&name, format!("is larger than {} MiB", most >> 20)));
+        return Err(vec![Diagnostic::file(&name, format!("is larger than {} MiB", most >> 20))]);
     }
     Ok(bytes)
 }

@@ -52,7 +52,9 @@ impl Groups {
     pub(super) fn country(&self, code: &str) -> Option<Country> {
         match Country::parse(code) {
             Ok(country) => Some(country).filter(|country| *country != Country::UNKNOWN),
-            Err(_) => self.0.get(code).filter(|members| members.len() == 1).and_then(|members| members.first()).copied(),
+            Err(_) => {
+                self.0.get(code).filter(|members| members.len() == 1).and_then(|members| members.first()).copied()
+            }
         }
     }
 

@@ -67,7 +67,7 @@ impl Explanation {
                 }
                 match &mut place {
                     None => place = Some(verdict.place),
-                    Some(place) => join(place, verdict.place),
+                    Some(place) => join(place, &verdict.place),
                 }
             });
         }
@@ -76,7 +76,7 @@ impl Explanation {
     }
 }
 
-fn join(place: &mut Place, other: Place) {
+fn join(place: &mut Place, other: &Place) {
     add(&mut place.countries, &other.countries);
     place.basis = place.basis.min(other.basis);
     if place.operator != other.operator {
@@ -96,10 +96,17 @@ fn host_steps(tables: &Tables, evidence: &Evidence<'_>, verdict: &Verdict) -> Ve
         date,
         said,
         used: is_used(role),
-        why: why.unwrap_or(because(role, evidence.declared.is_some())),
+        why: why.unwrap_or_else(|| because(role, evidence.declared.is_some())),
     };
     steps.push(match evidence.pattern {
-        None => step(Basis::HostPattern, "host-patterns.csv", tables.patterns.date, "no pattern fits".into(), Role::Silent, None),
+        None => step(
+            Basis::HostPattern,
+            "host-patterns.csv",
+            tables.patterns.date,
+            "no pattern fits".into(),
+            Role::Silent,
+            None,
+        ),
         Some(hit) => {
             let region = hit.region.map(|region| {
                 let city = if region.city.is_empty() { String::new() } else { format!(", {}", region.city) };
@@ -108,11 +115,25 @@ fn host_steps(tables: &Tables, evidence: &Evidence<'_>, verdict: &Verdict) -> Ve
             let said = format!("{}: `{}`{}", words(hit.answer()), hit.pattern.text, region.unwrap_or_default());
             let source = format!("host-patterns.csv:{}", hit.pattern.line);
             let why = weak(hit.pattern.reach, verdict.pattern);
-            step(Basis::HostPattern, &source, tables.patterns.date, noted(said, &hit.pattern.note), verdict.pattern, why)
+            step(
+                Basis::HostPattern,
+                &source,
+                tables.patterns.date,
+                noted(said, &hit.pattern.note),
+                verdict.pattern,
+                why,
+            )
         }
     });
     steps.push(match evidence.service {
-        None => step(Basis::HostTable, "services.csv", tables.services.date, "no row for this host".into(), Role::Silent, None),
+        None => step(
+            Basis::HostTable,
+            "services.csv",
+            tables.services.date,
+            "no row for this host".into(),
+            Role::Silent,
+            None,
+        ),
         Some(service) => {
             let said = noted(format!("{}: `{}`", words(&service.answer), service.host), &service.note);
             let why = weak(service.reach, verdict.service);

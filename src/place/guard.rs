@@ -23,7 +23,7 @@ pub fn is_private(address: IpAddr) -> Option<&'static str> {
 /// The special-purpose range of an address, if it is in one.
 pub fn special(address: IpAddr) -> Option<Special> {
     match embedded(address) {
-        IpAddr::V4(address) => find(V4, u32::from(address)),
+        IpAddr::V4(inside) => find(V4, u32::from(inside)).or_else(|| compatible(address)),
         IpAddr::V6(address) => find(V6, u128::from(address)).or_else(|| outside_unicast(address)),
     }
 }
@@ -38,6 +38,12 @@ pub fn embedded(address: IpAddr) -> IpAddr {
         [0x2002, high, low, ..] => IpAddr::V4(join(high, low)),
         _ => address,
     }
+}
+
+/// IPv4-compatible addresses are deprecated: nothing public is reached through one.
+fn compatible(address: IpAddr) -> Option<Special> {
+    let IpAddr::V6(v6) = address else { return None };
+    (u128::from(v6) >> 32 == 0).then_some(Special { reason: "reserved", reference: "RFC 4291" })
 }
 
 fn join(high: u16, low: u16) -> Ipv4Addr {

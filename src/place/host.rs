@@ -100,7 +100,10 @@ impl Patterns {
                 Err(what) => problems.push(source.error(text.span.clone(), what)),
             }
         }
-        patterns.by_suffix.values_mut().for_each(|list| list.sort_by_key(|pattern| std::cmp::Reverse(pattern.weight())));
+        patterns
+            .by_suffix
+            .values_mut()
+            .for_each(|list| list.sort_by_key(|pattern| std::cmp::Reverse(pattern.weight())));
         patterns
     }
 
@@ -148,8 +151,10 @@ impl Patterns {
     /// The most specific pattern that a lower-case host matches.
     pub(super) fn find(&self, host: &str) -> Option<Hit<'_>> {
         suffixes(host, self.deepest).find_map(|suffix| {
+            let patterns = self.by_suffix.get(suffix)?;
             let head = host.strip_suffix(suffix)?.trim_end_matches('.');
-            self.by_suffix.get(suffix)?.iter().find_map(|pattern| pattern.matches(head))
+            let count = head.split('.').filter(|label| !label.is_empty()).count();
+            patterns.iter().find_map(|pattern| pattern.matches(head, count))
         })
     }
 }
@@ -164,19 +169,22 @@ impl Pattern {
         (text.sum(), self.labels.len(), !self.star)
     }
 
-    /// Whether the part of a host before the fixed ending fits.
-    fn matches(&self, head: &str) -> Option<Hit<'_>> {
-        let mut region = None;
-        let mut rest = Some(head).filter(|head| !head.is_empty());
-        for label in self.labels.iter().rev() {
-            let (before, last) = match rest?.rsplit_once('.') {
-                Some((before, last)) => (Some(before), last),
-                None => (None, rest?),
-            };
-            region = capture(label, last, &self.provider)?.or(region);
-            rest = before;
+    /// Whether the labels of a host before the fixed ending fit. Fixed labels are compared first: most patterns end there.
+    fn matches(&self, head: &str, count: usize) -> Option<Hit<'_>> {
+        let fits = if self.star { count > self.labels.len() } else { count == self.labels.len() };
+        let pairs = || self.labels.iter().rev().zip(head.rsplit('.'));
+        let fixed = |(parts, label): (&Vec<Part>, &str)| match parts.as_slice() {
+            [Part::Text(text)] => **text == *label,
+            _ => true,
+        };
+        if !fits || !pairs().all(fixed) {
+            return None;
         }
-        (rest.is_some() == self.star).then_some(Hit { pattern: self, region })
+        let mut region = None;
+        for (parts, label) in pairs() {
+            region = capture(parts, label, &self.provider)?.or(region);
+        }
+        Some(Hit { pattern: self, region })
     }
 }
 
@@ -192,6 +200,7 @@ fn capture<'p>(parts: &[Part], text: &str, provider: &'p Provider) -> Option<Opt
             (1..=digits).rev().find_map(|end| capture(parts, text.get(end..)?, provider))
         }
         Part::Any => (1..=text.len()).find_map(|end| capture(parts, text.get(end..)?, provider)),
+        Part::Region if parts.is_empty() => provider.region(text).map(|region| Some(&**region)),
         Part::Region => (1..=text.len()).rev().find_map(|end| {
             // The rest is compared first: it is cheaper than looking a region up.
             let (code, rest) = text.split_at_checked(end)?;
@@ -220,7 +229,8 @@ fn shape(text: &str) -> Result<Shape, String> {
     if labels.iter().flatten().filter(|part| **part == Part::Region).count() > 1 {
         return Err(format!("`{text}` captures more than one region"));
     }
-    let free = labels.iter().rposition(|label| !matches!(label.as_slice(), [Part::Text(_)])).map_or(0, |last| last + 1);
+    let free =
+        labels.iter().rposition(|label| !matches!(label.as_slice(), [Part::Text(_)])).map_or(0, |last| last + 1);
     let suffix: Vec<&str> = rest.split('.').skip(free).collect();
     if suffix.is_empty() {
         return Err(format!("`{text}` has no fixed ending"));
@@ -244,7 +254,9 @@ fn parts(label: &str) -> Result<Vec<Part>, String> {
             }
         };
         if part == Part::Text("".into()) {
-            return Err(format!("`{rest}` begins with an unknown placeholder: {{region}}, {{n}}, {{x}} and * are known"));
+            return Err(format!(
+                "`{rest}` begins with an unknown placeholder: {{region}}, {{n}}, {{x}} and * are known"
+            ));
         }
         parts.push(part);
         rest = behind;

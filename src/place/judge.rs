@@ -120,14 +120,16 @@ impl<'t> Evidence<'t> {
         if declared.is_some() {
             return Operator { name: declared, country: None };
         }
-        let named = self.service.map(|service| &service.operator).or(self.pattern.map(|hit| &hit.pattern.operator));
-        named.or(self.range.map(|range| &range.provider.operator)).cloned().unwrap_or_default()
+        let service = self.service.map(|service| &service.operator);
+        let named = service.or_else(|| self.pattern.map(|hit| &hit.pattern.operator));
+        named.or_else(|| self.range.map(|range| &range.provider.operator)).cloned().unwrap_or_default()
     }
 
     /// What the host says with at least this reach: the pattern, else the table.
     fn host(&self, reach: Reach) -> Option<Voice<'t>> {
         let believed = |row: Reach| reach == Reach::Hint || row != Reach::Hint;
-        let pattern = self.pattern.filter(|hit| believed(hit.pattern.reach)).map(|hit| (hit.answer(), Basis::HostPattern));
+        let pattern =
+            self.pattern.filter(|hit| believed(hit.pattern.reach)).map(|hit| (hit.answer(), Basis::HostPattern));
         let service = self.service.filter(|row| believed(row.reach)).map(|row| (&row.answer, Basis::HostTable));
         [pattern, service].into_iter().flatten().find_map(|(answer, basis)| match answer {
             Answer::In(countries) => Some(Voice { countries, basis }),

@@ -43,10 +43,10 @@ pub(super) enum Record {
 
 impl Mmdb {
     /// Loads a file.
-    pub(super) fn load(path: &Path) -> Result<Mmdb, Diagnostic> {
+    pub(super) fn load(path: &Path) -> Result<Mmdb, Vec<Diagnostic>> {
         let name = path.display().to_string();
         let reader = Reader::from_source(read_bounded(path, LARGEST)?)
-            .map_err(|error| Diagnostic::file(&name, format!("is no MaxMind database: {error}")))?;
+            .map_err(|error| vec![Diagnostic::file(&name, format!("is no MaxMind database: {error}"))])?;
         let metadata = reader.metadata();
         let built = i64::try_from(metadata.build_epoch).ok().and_then(|second| Timestamp::from_second(second).ok());
         let date = built.map(|time| time.to_zoned_datetime(TimeZone::UTC).date());

@@ -47,9 +47,9 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 
 use crate::diagnostic::{Diagnostic, Source};
-use crate::transfer::Place;
 #[cfg(doc)]
 use crate::transfer::Country;
+use crate::transfer::Place;
 
 use address::Addresses;
 use answer::Groups;
@@ -138,8 +138,8 @@ impl Tables {
         let services = Services::read(table(&tables, "services.csv"), &groups, &mut problems);
         let files: Vec<Source> = inputs.ranges.iter().filter_map(|path| open(path, &mut problems)).collect();
         let ranges = Ranges::read(&files, &groups, &providers, &mut problems);
-        let database = Database::load(&inputs, &groups).unwrap_or_else(|problem| {
-            problems.push(problem);
+        let database = Database::load(&inputs, &groups).unwrap_or_else(|found| {
+            problems.extend(found);
             Database::Missing
         });
         if !problems.is_empty() {
@@ -225,7 +225,7 @@ impl Names {
 }
 
 impl Database {
-    fn load(inputs: &Inputs, groups: &Groups) -> Result<Database, Diagnostic> {
+    fn load(inputs: &Inputs, groups: &Groups) -> Result<Database, Vec<Diagnostic>> {
         if let Some(path) = &inputs.mmdb {
             return Mmdb::load(path).map(Database::Mmdb);
         }
@@ -286,11 +286,11 @@ fn table<'s>(tables: &'s [Source], name: &str) -> &'s Source {
 fn open(path: &Path, problems: &mut Vec<Diagnostic>) -> Option<Source> {
     let name = path.display().to_string();
     let text = address::read_bounded(path, LARGEST_RANGES)
-        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| Diagnostic::file(&name, "is not UTF-8 text")));
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| vec![Diagnostic::file(&name, "is not UTF-8 text")]));
     match text {
         Ok(text) => Some(Source::new(name, text)),
-        Err(problem) => {
-            problems.push(problem);
+        Err(found) => {
+            problems.extend(found);
             None
         }
     }
@@ -304,9 +304,10 @@ fn warnings(database: &Database, ranges: &Ranges) -> Vec<String> {
     let files = ranges.files.iter().map(|file| (file.name.clone(), file.date));
     let today = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
     for (name, date) in files.chain([database.source()]) {
-        let days = date.and_then(|date| (today - date).get_days().try_into().ok());
-        if days.is_some_and(|days: i32| days > STALE_DAYS) {
-            warnings.push(format!("{name} is {} days old: addresses move, import or pack newer data", days.unwrap_or(0)));
+        let days = date.map(|date| (today - date).get_days());
+        if days.is_some_and(|days| days > STALE_DAYS) {
+            warnings
+                .push(format!("{name} is {} days old: addresses move, import or pack newer data", days.unwrap_or(0)));
         }
     }
     warnings

@@ -72,7 +72,8 @@ impl Providers {
         problems: &mut Vec<Diagnostic>,
     ) -> Providers {
         let mut by_name = HashMap::new();
-        for [name, operator, country] in &Sheet::read(providers, ["provider", "operator", "operator_country"], problems).rows
+        for [name, operator, country] in
+            &Sheet::read(providers, ["provider", "operator", "operator_country"], problems).rows
         {
             let operator = operator_of(providers, operator, country, problems);
             let name: Box<str> = name.text.as_ref().into();
@@ -130,13 +131,15 @@ pub(super) fn operator_of(
     let name = Some(name.text.as_ref()).filter(|name| !name.is_empty() && *name != "-").map(Arc::from);
     let country = match country.text.as_ref() {
         "" => None,
-        code => Country::parse(code).map_err(|unknown| source.error(country.span.clone(), unknown.to_string())).map_or_else(
-            |problem| {
-                problems.push(problem);
-                None
-            },
-            Some,
-        ),
+        code => Country::parse(code)
+            .map_err(|unknown| source.error(country.span.clone(), unknown.to_string()))
+            .map_or_else(
+                |problem| {
+                    problems.push(problem);
+                    None
+                },
+                Some,
+            ),
     };
     Operator { name, country }
 }

@@ -14,7 +14,7 @@ use crate::diagnostic::{Diagnostic, Source};
 
 use super::answer::{Answer, Groups};
 use super::provider::{Provider, Providers};
-use super::sheet::{Cell, Sheet};
+use super::sheet::{Cell, MOST_PROBLEMS, Sheet};
 use super::span::{NONE, Spans};
 
 /// The header of a file of ranges.
@@ -70,8 +70,12 @@ impl Ranges {
             let file = Arc::new(File { name: source.name.clone(), date: sheet.date });
             building.files.push(Arc::clone(&file));
             building.known.clear();
+            let before = problems.len();
             for row in &sheet.rows {
                 building.add(source, row, &file, groups, providers, problems);
+                if problems.len() - before > MOST_PROBLEMS {
+                    break;
+                }
             }
         }
         let Building { rows, files, v4, v6, .. } = building;
@@ -128,7 +132,11 @@ impl Building {
 pub(super) fn network(text: &str) -> Result<IpNetwork, String> {
     let network: IpNetwork = text.parse().map_err(|_| format!("`{text}` is no network such as `192.0.2.0/24`"))?;
     if !text.contains('/') || network.ip() != network.network() {
-        return Err(format!("`{text}` is no network: it is an address in {}/{}", network.network(), network.prefix()));
+        return Err(format!(
+            "`{text}` is no network: it is an address in {}/{}",
+            network.network(),
+            network.prefix()
+        ));
     }
     Ok(network)
 }

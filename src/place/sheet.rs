@@ -11,6 +11,9 @@ use jiff::civil::Date;
 
 use crate::diagnostic::{Diagnostic, Source};
 
+/// Nobody reads more about one file, and each costs a walk through it.
+pub(super) const MOST_PROBLEMS: usize = 50;
+
 /// A field and where it stands.
 #[derive(Debug, Clone)]
 pub(super) struct Cell<'s> {
@@ -32,6 +35,7 @@ impl<'s, const N: usize> Sheet<'s, N> {
         let mut sheet = Sheet { source, date: None, rows: Vec::new() };
         let mut headed = false;
         let mut offset = 0;
+        let before = problems.len();
         for line in source.text.split_inclusive('\n') {
             let text = line.trim_end_matches(['\n', '\r']);
             let span = offset..offset + text.len();
@@ -44,7 +48,7 @@ impl<'s, const N: usize> Sheet<'s, N> {
                     Ok(cells) => headed = header(source, &cells, columns, span, problems),
                     Err(what) => problems.push(source.error(span, what)),
                 }
-                if !headed {
+                if !headed || problems.len() - before > MOST_PROBLEMS {
                     return sheet;
                 }
             }
@@ -65,7 +69,9 @@ impl<'s, const N: usize> Sheet<'s, N> {
         let found = cells.len();
         match <[Cell<'s>; N]>::try_from(cells) {
             Ok(row) => self.rows.push(row),
-            Err(_) => problems.push(self.source.error(span, format!("{found} fields where the table has {N} columns"))),
+            Err(_) => {
+                problems.push(self.source.error(span, format!("{found} fields where the table has {N} columns")))
+            }
         }
     }
 

@@ -5,13 +5,19 @@
 //! in another class whose counter was not read; such a counter is taken to have room, and the sentence says what to
 //! change, not that nothing else can follow.
 
-use super::Packs;
+use std::collections::BTreeMap;
+
 use super::condition::Condition;
 use super::decide::{Block, Judgement};
+use super::mechanism::Mechanism;
 use super::pack::{Need, Pack, Rule};
 use super::region::Countries;
 use super::view::Scene;
+use super::{Case, Packs};
 use crate::transfer::{Action, CategorySet, Count, Country};
+
+/// How often holding something may bring up another rule before advice is given up.
+const ROUNDS: usize = 4;
 
 /// Names of kinds, places or countries listed in one sentence.
 const LISTED: usize = 12;
@@ -26,6 +32,30 @@ pub(super) fn passes_if(packs: &Packs, scene: &Scene<'_>, judgement: &Judgement)
     advice.extend(advisor.place_known());
     advice.extend(advisor.elsewhere());
     advice
+}
+
+/// Needs of a pack, any one of which would do.
+struct Demand {
+    pack: usize,
+    needs: Vec<usize>,
+}
+
+/// Adds what some blocking rules ask for. One need that satisfies several rules is named before a list of several.
+/// Nothing when a rule blocks whatever is held.
+fn demand(demands: &mut Vec<Demand>, blocks: &[Block]) -> Option<()> {
+    for block in blocks {
+        if block.offered.is_empty() {
+            return None;
+        }
+        let shares = |demand: &&mut Demand| {
+            demand.pack == block.pack && demand.needs.iter().any(|need| block.offered.contains(need))
+        };
+        match demands.iter_mut().find(shares) {
+            Some(demand) => demand.needs.retain(|need| block.offered.contains(need)),
+            None => demands.push(Demand { pack: block.pack, needs: block.offered.clone() }),
+        }
+    }
+    Some(())
 }
 
 struct Advisor<'a> {
@@ -47,29 +77,53 @@ impl<'a> Advisor<'a> {
         })
     }
 
-    /// What to hold. One need that satisfies every blocking rule of a pack is named before a list of several.
+    /// What to hold. It is tried as well: where holding it brings up another rule, that rule's needs are named too.
     fn hold(&self) -> Option<String> {
-        if self.blocks.iter().any(|block| block.offered.is_empty()) {
-            return None;
-        }
-        let mut demands: Vec<(usize, Vec<usize>)> = Vec::new();
-        for block in self.blocks {
-            let shared = demands
-                .iter_mut()
-                .find(|(pack, needs)| *pack == block.pack && needs.iter().any(|need| block.offered.contains(need)));
-            match shared {
-                Some((_, needs)) => needs.retain(|need| block.offered.contains(need)),
-                None => demands.push((block.pack, block.offered.clone())),
+        let mut demands: Vec<Demand> = Vec::new();
+        demand(&mut demands, self.blocks)?;
+        for _ in 0..ROUNDS {
+            let mut mechanisms = self.scene.case.mechanisms.to_vec();
+            mechanisms.extend(demands.iter().filter_map(|demand| self.stand_in(demand)));
+            let case = Case { mechanisms: &mechanisms, ..self.scene.case.clone() };
+            let still = self.packs.judge(&Scene { case: &case, ..self.scene.clone() });
+            if still.action < Some(Action::Block) {
+                let each: Vec<String> = demands.iter().map(|demand| self.alternatives(demand)).collect();
+                return Some(format!("Have {}.", each.join(". Also have ")));
             }
+            demand(&mut demands, &still.blocks)?;
         }
-        let each: Vec<String> = demands.iter().map(|(pack, needs)| self.alternatives(*pack, needs)).collect();
-        Some(format!("Have {}.", each.join(", and ")))
+        None
     }
 
-    fn alternatives(&self, pack: usize, needs: &[usize]) -> String {
-        let pack = self.packs.iter().nth(pack);
-        let title = |index: &usize| pack?.needs.get(*index).map(|need: &Need| &*need.title);
-        needs.iter().filter_map(title).collect::<Vec<_>>().join(" or ")
+    fn need(&self, pack: usize, need: usize) -> Option<&'a Need> {
+        self.packs.iter().nth(pack)?.needs.get(need)
+    }
+
+    fn alternatives(&self, demand: &Demand) -> String {
+        let title = |need: &usize| Some(&*self.need(demand.pack, *need)?.title);
+        demand.needs.iter().filter_map(title).collect::<Vec<&str>>().join("; or ")
+    }
+
+    /// A mechanism such as the demand asks for, in force, filed and unlimited.
+    fn stand_in(&self, demand: &Demand) -> Option<Mechanism> {
+        let need = self.need(demand.pack, *demand.needs.first()?)?;
+        let mut extra: BTreeMap<String, String> =
+            need.require.iter().map(|key| (key.to_string(), String::new())).collect();
+        extra.extend(
+            need.accept.first().into_iter().flatten().map(|(key, value)| (key.to_string(), value.to_string())),
+        );
+        Some(Mechanism {
+            id: need.id.clone(),
+            kind: need.kinds.first()?.clone(),
+            importers: Vec::new(),
+            countries: Vec::new(),
+            categories: CategorySet::default(),
+            from: None,
+            until: None,
+            filed: None,
+            extra,
+            in_scope: true,
+        })
     }
 
     /// What to leave out, and where it is.
@@ -123,7 +177,7 @@ impl<'a> Advisor<'a> {
             self.would_pass(&fewer)
         })?;
         let title = class_titles(pack, counter);
-        Some(format!("Send at most {} people more of the class \"{title}\" ({adding} here).", fits - before))
+        Some(format!("Send at most {} more people counted as {title} (this message adds {adding}).", fits - before))
     }
 
     /// Which of the candidate countries would do, if the organisation can say that it is the one.
@@ -177,7 +231,7 @@ fn bounds(pack: &Pack, counter: usize) -> Vec<u64> {
             if let Condition::Counter(index, bounds) = condition
                 && *index == counter
             {
-                tops.extend(bounds.min.and_then(|min| u64::try_from(min - 1).ok()));
+                tops.extend(bounds.min.and_then(|min| u64::try_from(min.saturating_sub(1)).ok()));
             }
         });
     }

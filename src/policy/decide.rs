@@ -89,7 +89,7 @@ impl Packs {
             }
             let scene = Scene { case, exporter, importer, crowd: Default::default(), counts: Vec::new() };
             for view in views(pack, &scene, pack.day(case.now), None) {
-                interest.speaks = true;
+                interest.speaks = interest.speaks || pack.is_law() || could_fire(&view);
                 interest.content = interest.content || asks_content(&view);
             }
         }
@@ -110,6 +110,12 @@ impl Enabled {
 
 fn may_speak(pack: &Pack, exporter: &[crate::transfer::Country], importer: &[crate::transfer::Country]) -> bool {
     exporter.iter().any(|e| importer.iter().any(|i| pack.scope.has(*e, *i)))
+}
+
+/// Whether any rule is not ruled out by what is known so far.
+fn could_fire(view: &View<'_>) -> bool {
+    let rules = view.pack.rules.iter().filter(|rule| !rule.days().are_over(view.day));
+    rules.into_iter().any(|rule| rule.when.holds(view) != Some(false))
 }
 
 /// Whether some counter counts here, or some rule turns on what the content is.

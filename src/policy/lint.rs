@@ -12,7 +12,7 @@ use crate::transfer::{Country, Direction};
 
 /// Why a condition can never hold for a transfer in scope, if that can be shown.
 pub(super) fn never(when: &Condition, days: Days, scope: &Scope, facts: &[Fact], lists: &[List]) -> Option<String> {
-    let mut base = Conjunction { days: vec![days], facts, lists, scope, ..Conjunction::new(facts, lists, scope) };
+    let mut base = Conjunction { days: vec![days], ..Conjunction::new(facts, lists, scope) };
     base.add(when, false);
     if let Some(why) = base.contradiction() {
         return Some(why);
@@ -166,10 +166,11 @@ impl<'c> Conjunction<'c> {
 }
 
 /// Whether, for each key, some number from `least` up is within all bounds.
-fn overlap(bounds: impl Iterator<Item = (usize, Bounds)> + Clone, least: i64) -> bool {
-    bounds.clone().all(|(key, _)| {
-        let of = bounds.clone().filter(move |(other, _)| *other == key);
-        let min = of.clone().filter_map(|(_, bounds)| bounds.min).max().unwrap_or(least).max(least);
-        of.filter_map(|(_, bounds)| bounds.max).min().is_none_or(|max| min <= max)
+fn overlap(bounds: impl Iterator<Item = (usize, Bounds)>, least: i64) -> bool {
+    let bounds: Vec<(usize, Bounds)> = bounds.collect();
+    bounds.iter().all(|(key, _)| {
+        let of = || bounds.iter().filter(move |(other, _)| other == key).map(|(_, bounds)| bounds);
+        let min = of().filter_map(|bounds| bounds.min).max().unwrap_or(least).max(least);
+        of().filter_map(|bounds| bounds.max).min().is_none_or(|max| min <= max)
     })
 }

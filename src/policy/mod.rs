@@ -91,7 +91,7 @@ pub struct Case<'a> {
 /// Whether the packs have anything to say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Interest {
-    /// Some enabled pack's scope matches.
+    /// Some rule could fire, or a law speaks about transfers between these places.
     pub speaks: bool,
     /// What they say may depend on what the content is.
     pub content: bool,

@@ -43,7 +43,7 @@ pub enum Confidence {
 }
 
 /// One file of rules, compiled.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Pack {
     /// Its id, unique among the packs.
     pub id: Arc<str>,
@@ -71,10 +71,15 @@ pub struct Pack {
     pub exemptions: Vec<Exemption>,
     /// Its provisions.
     pub rules: Vec<Rule>,
+    #[serde(skip)]
     pub(super) zone: TimeZone,
+    #[serde(skip)]
     pub(super) scope: Scope,
+    #[serde(skip)]
     pub(super) classes: Vec<Class>,
+    #[serde(skip)]
     pub(super) lists: Vec<List>,
+    #[serde(skip)]
     pub(super) calendar: Calendar,
 }
 
@@ -200,6 +205,8 @@ pub struct Exemption {
     pub cite: Arc<str>,
     /// In plain words.
     pub why: Arc<str>,
+    /// How sure the reading is.
+    pub confidence: Confidence,
     #[serde(skip)]
     pub(super) covers: u32,
     #[serde(skip)]

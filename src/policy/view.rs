@@ -237,9 +237,9 @@ fn exempt(view: &View<'_>) -> u32 {
 }
 
 impl super::pack::Exemption {
-    /// Whether it is in force and its condition holds.
+    /// Whether it is in force and its condition holds, asked about everybody in the content.
     pub(super) fn applies(&self, view: &View<'_>) -> bool {
-        self.days.contain(view.day) && self.when.holds(view) == Some(true)
+        self.days.contain(view.day) && self.when.holds(&View { exempt: 0, ..*view }) == Some(true)
     }
 }
 

@@ -27,7 +27,7 @@ use super::resolve::{NoAddress, Resolver};
 use super::response::{Interest, ResponseCase, Withheld};
 use super::target::Target;
 use super::upstream_error;
-use crate::config::{Application, Settings, Snapshot};
+use crate::config::{Application, ListenerMode, Settings, Snapshot};
 use crate::gate::{Body, Clearance, Endpoint, Envelope, Gate, Guard};
 use crate::transfer::{Basis, Category, Cause, Direction, Party, Place};
 
@@ -119,7 +119,7 @@ impl Exchange {
         let importer = importer(snapshot, &target, None);
         let mut asked = Asked { snapshot, connection: &connection, application, target, exporter, importer };
         let endpoint = self.locate(&mut asked, head.method.as_str(), path(head), &head.headers).await?;
-        let wants = self.gate.wants_content(&asked.envelope(head.method.as_str(), path(head), &head.headers));
+        let wants = self.gate.interest(&asked.envelope(head.method.as_str(), path(head), &head.headers)).content;
         let (body, holding) = self.receive(session, &asked, wants).await.map_err(complaint)?;
         let head = session.req_header();
         let envelope = asked.envelope(head.method.as_str(), path(head), &head.headers);
@@ -202,12 +202,13 @@ impl Exchange {
             target: "",
             exporter: &asked.importer,
             importer: &asked.exporter,
+            comes_home: !asked.is_reverse(),
             ..asked.envelope(head.method.as_str(), path(head), &none)
         };
-        let interest = match (self.gate.wants_content(&response), self.gate.speaks(&response)) {
-            (true, _) => Interest::Content,
-            (false, true) => Interest::Head,
-            (false, false) => return None,
+        let interest = match self.gate.interest(&response) {
+            policy if policy.content => Interest::Content,
+            policy if policy.speaks => Interest::Head,
+            _ => return None,
         };
         let case = ResponseCase {
             gate: self.gate.clone(),
@@ -218,6 +219,7 @@ impl Exchange {
             path: path(head).to_owned(),
             exporter: asked.importer.clone(),
             importer: asked.exporter.clone(),
+            comes_home: !asked.is_reverse(),
             reader: reader.unwrap_or_else(|| Reader::of(&head.headers)),
             admin: admin_url(&asked.snapshot.settings).into(),
         };
@@ -244,6 +246,11 @@ impl Exchange {
 }
 
 impl Asked<'_> {
+    /// Whether the upstream is the organisation's own, and the client the one outside.
+    fn is_reverse(&self) -> bool {
+        self.connection.listener.mode == ListenerMode::Reverse
+    }
+
     fn envelope<'a>(&'a self, method: &'a str, path: &'a str, headers: &'a HeaderMap) -> Envelope<'a> {
         Envelope {
             snapshot: self.snapshot,
@@ -256,6 +263,7 @@ impl Asked<'_> {
             headers,
             exporter: &self.exporter,
             importer: &self.importer,
+            comes_home: self.is_reverse(),
             facts: None,
         }
     }

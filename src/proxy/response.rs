@@ -29,6 +29,8 @@ pub(super) struct ResponseCase {
     pub(super) exporter: Party,
     /// The client.
     pub(super) importer: Party,
+    /// The client is the organisation's own.
+    pub(super) comes_home: bool,
     pub(super) reader: Reader,
     pub(super) admin: Arc<str>,
 }
@@ -74,6 +76,7 @@ impl ResponseCase {
             headers,
             exporter: &self.exporter,
             importer: &self.importer,
+            comes_home: self.comes_home,
             facts: None,
         }
     }

@@ -103,7 +103,7 @@ impl Category {
 
     /// This category and everything it contains.
     pub fn subtree(self) -> CategorySet {
-        ROWS.get(usize::from(self.0)).map_or(CategorySet::default(), |row| row.subtree)
+        ROWS.get(usize::from(self.0)).map_or_else(CategorySet::default, |row| row.subtree)
     }
 
     /// Whether `other` is this category or one of its descendants.

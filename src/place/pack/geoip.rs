@@ -12,7 +12,7 @@ use super::super::span::Number;
 use super::{Classes, LARGEST_SOURCE, Taken, spans};
 
 /// Reads a pair of files. Whichever of the two is named, the other is looked for beside it.
-pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Result<Taken, String>, Diagnostic> {
+pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Result<Taken, String>, Vec<Diagnostic>> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
     let (v4, v6) = match name.strip_suffix('6') {
         Some(first) => (read_beside(path, first)?, bytes.to_vec()),
@@ -21,7 +21,7 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Result<Taken, String>, D
     Ok(both(&v4, &v6))
 }
 
-fn read_beside(path: &Path, name: &str) -> Result<Vec<u8>, Diagnostic> {
+fn read_beside(path: &Path, name: &str) -> Result<Vec<u8>, Vec<Diagnostic>> {
     let beside = path.with_file_name(name);
     if beside.exists() { read_bounded(&beside, LARGEST_SOURCE) } else { Ok(Vec::new()) }
 }

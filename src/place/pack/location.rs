@@ -149,7 +149,7 @@ mod tests {
     fn damaged_files_are_errors() {
         let good = file();
         assert!((0..good.len()).all(|end| read(&good[..end]).is_err()));
-        let mut looped = good.clone();
+        let mut looped = good;
         let last = looped.len() - 12;
         looped[last..last + 4].copy_from_slice(&1u32.to_be_bytes());
         assert!(read(&looped).is_err());

@@ -129,10 +129,8 @@ impl PackReader<'_> {
             }
             "importer_host" => Some(Condition::ImporterHost(self.hosts(entry))),
             "direction" => {
-                let words = entry.words();
-                let word = words.first()?;
-                self.one_of(word, "direction", &[("request", Direction::Request), ("response", Direction::Response)])
-                    .map(Condition::Direction)
+                let known = [("request", Direction::Request), ("response", Direction::Response)];
+                self.one_of(&entry.word()?, "direction", &known).map(Condition::Direction)
             }
             "application" => Some(Condition::Application(entry.words().into_iter().map(|word| word.text).collect())),
             unknown => {
@@ -251,8 +249,8 @@ impl PackReader<'_> {
             self.reader.error(entry.key_span.clone(), format!("`{}` has two bounds on one side", entry.key));
         }
         let bounds = Bounds {
-            min: at_least.or(more_than.map(|number| number.saturating_add(1))),
-            max: at_most.or(less_than.map(|number| number.saturating_sub(1))),
+            min: at_least.or_else(|| Some(more_than?.saturating_add(1))),
+            max: at_most.or_else(|| Some(less_than?.saturating_sub(1))),
             written: at_least.or(more_than),
         };
         if bounds.min.is_none() && bounds.max.is_none() {

@@ -52,6 +52,7 @@ pub(super) fn pack(source: &Source) -> Result<Pack, Vec<Diagnostic>> {
     let pack = PackReader::new(&reader).pack(&Table::top(&reader, parsed.get_ref()), source);
     match pack {
         Some(pack) if reader.count() == 0 => Ok(pack),
+        None if reader.count() == 0 => Err(vec![Diagnostic::file(&*source.name, "this pack is incomplete")]),
         _ => Err(reader.into_problems()),
     }
 }
@@ -79,69 +80,51 @@ impl<'r> PackReader<'r> {
     }
 
     fn pack(mut self, top: &Table<'_>, source: &Source) -> Option<Pack> {
-        top.only(&[
-            "id",
-            "title",
-            "kind",
-            "jurisdiction",
-            "time_zone",
-            "updated",
-            "note",
-            "source",
-            "calendar",
-            "fact",
-            "class",
-            "counter",
-            "list",
-            "scope",
-            "term",
-            "need",
-            "exemption",
-            "rule",
-        ]);
+        top.only(&KEYS);
         self.read_sources(top);
         let calendar = self.read_calendar(top);
         self.read_facts(top);
         self.read_classes(top);
         self.read_counters(top);
         self.read_lists(top);
-        let jurisdiction = self.read_jurisdiction(top);
         let scope = self.read_scope(top);
+        let jurisdiction = self.read_jurisdiction(top);
         self.read_terms(top);
         self.read_needs(top);
         let exemptions = self.read_exemptions(top);
         let rules = self.read_rules(top, &scope);
         self.set_highest_bounds(&rules);
         self.report_unused();
-        let kind = top.need("kind").and_then(|entry| {
-            let words = entry.words();
-            self.one_of(
-                words.first()?,
-                "kind of pack",
-                &[("law", PackKind::Law), ("organisation", PackKind::Organisation)],
-            )
-        });
-        let zone = self.read_zone(top);
         Some(Pack {
             id: self.read_id(top)?,
             title: top.need_text("title"),
-            kind: kind?,
+            kind: self.read_kind(top)?,
             jurisdiction,
             updated: top.need("updated").and_then(|entry| entry.date())?,
             hash: super::hash_of([source.text.as_bytes()]),
             file: source.name.as_str().into(),
+            zone: self.read_zone(top),
             sources: self.sources,
             facts: self.facts,
             counters: self.counters,
             needs: self.need_list,
             exemptions,
             rules,
-            zone,
             scope,
             classes: self.classes,
             lists: self.lists,
             calendar,
         })
+    }
+
+    fn read_kind(&self, top: &Table<'_>) -> Option<PackKind> {
+        let known = [("law", PackKind::Law), ("organisation", PackKind::Organisation)];
+        let entry = top.need("kind")?;
+        let kind = self.one_of(&entry.word()?, "kind of pack", &known)?;
+        if kind == PackKind::Law && !top.has("jurisdiction") {
+            self.reader.error(entry.span(), "a law pack says whose law it is: missing key `jurisdiction`");
+        }
+        Some(kind)
     }
 
     fn read_id(&self, top: &Table<'_>) -> Option<Arc<str>> {
@@ -184,6 +167,28 @@ impl<'r> PackReader<'r> {
         sections.iter().for_each(|names| names.unused(self.reader));
     }
 }
+
+/// Every key at the top of a pack.
+const KEYS: [&str; 18] = [
+    "id",
+    "title",
+    "kind",
+    "jurisdiction",
+    "time_zone",
+    "updated",
+    "note",
+    "source",
+    "calendar",
+    "fact",
+    "class",
+    "counter",
+    "list",
+    "scope",
+    "term",
+    "need",
+    "exemption",
+    "rule",
+];
 
 const WEEKDAYS: [(&str, jiff::civil::Weekday); 7] = [
     ("monday", jiff::civil::Weekday::Monday),

@@ -36,13 +36,11 @@ impl PackReader<'_> {
                 self.reader.error(entry.key_span.clone(), format!("exemption `{}` covers nobody", entry.key));
             }
             let (cite, days) = self.citation(&table);
-            if let Some(given) = table.get("confidence") {
-                self.confidence(&given);
-            }
             exemptions.push(Exemption {
                 id: names.add(self.reader, entry.key, entry.key_span.clone()),
                 cite,
                 why: table.need_text("why"),
+                confidence: table.get("confidence").and_then(|given| self.confidence(&given)).unwrap_or_default(),
                 covers,
                 days,
                 when: self.when(&table, May::EXEMPTION),
@@ -139,19 +137,18 @@ impl PackReader<'_> {
             self.reader.advise(id.span(), format!("missing key `{key}`: what happens when the rule fires?"), help);
             return Action::Block;
         };
-        let words = entry.words();
-        let Some(word) = words.first() else { return Action::Block };
+        let Some(word) = entry.word() else { return Action::Block };
         let known = [("block", Action::Block), ("log", Action::Log), ("redact", Action::Redact)];
-        let action = self.one_of(word, "action", &known).unwrap_or(Action::Block);
+        let action = self.one_of(&word, "action", &known).unwrap_or(Action::Block);
         if action == Action::Redact {
             let message = "redaction is not available in this version";
-            self.reader.advise(word.span.clone(), message, "write \"block\" or \"log\"");
+            self.reader.advise(word.span, message, "write \"block\" or \"log\"");
         }
         action
     }
 
     fn confidence(&self, entry: &Entry<'_>) -> Option<Confidence> {
-        self.one_of(entry.words().first()?, "confidence", &CONFIDENCE)
+        self.one_of(&entry.word()?, "confidence", &CONFIDENCE)
     }
 
     /// The kinds of data a rule is about: what it asks for without `not`.
@@ -183,10 +180,8 @@ impl PackReader<'_> {
         let (cite, first) = self.cite(&entry);
         let given = self.days_of(table, "valid_from", "valid_until");
         let source = first.and_then(|index| self.sources.get(index));
-        let days = Days {
-            from: given.from.or(source.and_then(|source| source.in_force)),
-            until: given.until.or(source.and_then(|source| source.until)),
-        };
+        let days =
+            Days { from: given.from.or_else(|| source?.in_force), until: given.until.or_else(|| source?.until) };
         (cite, days)
     }
 

@@ -31,7 +31,7 @@ impl PackReader<'_> {
             let about = table.get("about").and_then(|about| {
                 let known =
                     [("exporter", About::Exporter), ("importer", About::Importer), ("transfer", About::Transfer)];
-                self.one_of(about.words().first()?, "subject of a fact", &known)
+                self.one_of(&about.word()?, "subject of a fact", &known)
             });
             let default = table.need("default").and_then(|default| self.default(&default));
             let fact = Fact {
@@ -54,12 +54,11 @@ impl PackReader<'_> {
 
     fn fact_type(&self, table: &Table<'_>) -> FactType {
         let values: Vec<Arc<str>> = table.words("values").into_iter().map(|word| word.text).collect();
-        let text = FactType::Text(values.clone());
+        let text = FactType::Text(values);
         let known = [("bool", &FactType::Bool), ("int", &FactType::Int), ("text", &text)];
-        let kind =
-            table.need("type").and_then(|entry| Some(self.one_of(entry.words().first()?, "type", &known)?.clone()));
+        let kind = table.need("type").and_then(|entry| Some(self.one_of(&entry.word()?, "type", &known)?.clone()));
         if let (Some(FactType::Bool | FactType::Int), Some(entry)) = (&kind, table.get("values")) {
-            self.reader.error(entry.key_span.clone(), "only facts of type \"text\" have `values`");
+            self.reader.error(entry.key_span, "only facts of type \"text\" have `values`");
         }
         kind.unwrap_or(text)
     }
@@ -100,9 +99,9 @@ impl PackReader<'_> {
             if classes == 0 {
                 self.reader.error(entry.key_span.clone(), format!("counter `{}` needs a `class`", entry.key));
             }
-            let per = table.need("per").and_then(|per| {
-                self.one_of(per.words().first()?, "party", &[("exporter", false), ("importer", true)])
-            });
+            let per = table
+                .need("per")
+                .and_then(|per| self.one_of(&per.word()?, "party", &[("exporter", false), ("importer", true)]));
             let window = table.need("window").and_then(|window| self.window(&window));
             let days = self.days(&table);
             let id = self.counter_names.add(self.reader, entry.key, entry.key_span.clone());
@@ -130,8 +129,12 @@ impl PackReader<'_> {
         let window = match words.as_slice() {
             ["calendar-year"] => Some(Window::CalendarYears(1)),
             [years, "calendar-years"] => years.parse().ok().filter(|years| *years > 0).map(Window::CalendarYears),
-            ["rolling", months, "months"] => months.parse().ok().filter(|n| *n > 0).map(Window::RollingMonths),
-            ["rolling", days, "days"] => days.parse().ok().filter(|n| *n > 0).map(Window::RollingDays),
+            ["rolling", months, "months"] => {
+                months.parse().ok().filter(|n| (1..=1_200).contains(n)).map(Window::RollingMonths)
+            }
+            ["rolling", days, "days"] => {
+                days.parse().ok().filter(|n| (1..=36_500).contains(n)).map(Window::RollingDays)
+            }
             ["ever"] => Some(Window::Ever),
             _ => None,
         };
@@ -157,6 +160,9 @@ impl PackReader<'_> {
                 rows.push(Row { countries: self.fixed(&row, "countries"), days: self.days(&row), when });
             }
             self.check_cite(&table);
+            if rows.iter().any(|row| row.countries.contains(Country::UNKNOWN)) {
+                self.reader.error(entry.key_span.clone(), "an unknown place is on no list");
+            }
             if rows.is_empty() {
                 self.reader.error(entry.key_span.clone(), format!("list `{}` is empty", entry.key));
             }
@@ -190,7 +196,7 @@ impl PackReader<'_> {
         let set = |key: &str| table.has(key).then(|| self.fixed(&table, key));
         let direction = table.get("direction").and_then(|entry| {
             let known = [("request", Direction::Request), ("response", Direction::Response)];
-            self.one_of(entry.words().first()?, "direction", &known)
+            self.one_of(&entry.word()?, "direction", &known)
         });
         Scope {
             exporter: set("exporter"),
@@ -261,7 +267,7 @@ impl PackReader<'_> {
         let table = entry.table()?;
         let within = self.term(&table, &["late", "due", "otherwise"])?;
         let blocks = table.get("otherwise").and_then(|otherwise| {
-            self.one_of(otherwise.words().first()?, "consequence", &[("warn", false), ("block", true)])
+            self.one_of(&otherwise.word()?, "consequence", &[("warn", false), ("block", true)])
         });
         let late = table.text("late").unwrap_or_else(|| "filing-late".into());
         Some(Filing { within, late, due: table.text("due"), blocks: blocks.unwrap_or_default() })

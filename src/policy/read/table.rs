@@ -221,6 +221,12 @@ impl<'t> Entry<'t> {
         self.expect(as_date(self.value.get_ref()), "a date such as 2026-11-24")
     }
 
+    /// Exactly one string.
+    pub(crate) fn word(&self) -> Option<Word> {
+        let text = self.text()?;
+        Some(Word { text, span: self.span() })
+    }
+
     /// A string, or a list of strings.
     pub(crate) fn words(&self) -> Vec<Word> {
         let word = |text: &str, span| Word { text: text.into(), span };

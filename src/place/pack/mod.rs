@@ -76,33 +76,36 @@ impl Classes {
 ///
 /// # Errors
 /// A source cannot be read or is none of the formats understood, or the file cannot be written.
-pub fn run(sources: &[PathBuf], out: &Path) -> Result<Packed, Diagnostic> {
+pub fn run(sources: &[PathBuf], out: &Path) -> Result<Packed, Vec<Diagnostic>> {
     let mut taken: Option<Taken> = None;
     for source in sources {
         let next = take(source)?;
         taken = Some(match taken {
-            Some(before) => join(before, next),
+            Some(before) => join(&before, &next),
             None => next,
         });
     }
     let Some(Taken { origin, date, layer }) = taken else {
-        return Err(Diagnostic::file(out.display().to_string(), "nothing to pack"));
+        return Err(problem(out, "nothing to pack"));
     };
     let date_line = date.map(|date| format!("date: {date}\n")).unwrap_or_default();
     let header = format!("origin: {origin}\nlicence: CC BY-SA 4.0\n{date_line}");
-    let bytes = encode(&header, &layer)
-        .map_err(|error| Diagnostic::file(out.display().to_string(), format!("cannot be packed: {error}")))?;
+    let bytes = encode(&header, &layer).map_err(|error| problem(out, format!("cannot be packed: {error}")))?;
     write_whole(out, &bytes)?;
     Ok(Packed { file: out.to_owned(), bytes: bytes.len(), v4: layer.v4.len(), v6: layer.v6.len(), date })
 }
 
-fn take(source: &Path) -> Result<Taken, Diagnostic> {
+fn take(source: &Path) -> Result<Taken, Vec<Diagnostic>> {
     let bytes = read_bounded(source, LARGEST_SOURCE)?;
     let read = if bytes.starts_with(location::MAGIC) { location::read(&bytes) } else { geoip::read(source, &bytes)? };
-    read.map_err(|what| Diagnostic::file(source.display().to_string(), what))
+    read.map_err(|what| problem(source, what))
 }
 
-fn join(before: Taken, next: Taken) -> Taken {
+fn problem(file: &Path, what: impl Into<String>) -> Vec<Diagnostic> {
+    vec![Diagnostic::file(file.display().to_string(), what)]
+}
+
+fn join(before: &Taken, next: &Taken) -> Taken {
     let mut classes = Classes::default();
     let origin = format!("{} + {}", before.origin, next.origin);
     let of = |layer: &Layer, value: u32| match value {
@@ -123,16 +126,16 @@ fn join(before: Taken, next: Taken) -> Taken {
 }
 
 /// Writes a file whole or not at all.
-pub(super) fn write_whole(out: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
+pub(super) fn write_whole(out: &Path, bytes: &[u8]) -> Result<(), Vec<Diagnostic>> {
     use std::io::Write as _;
-    let directory = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let write = || -> std::io::Result<()> {
         let mut file = tempfile::Builder::new().permissions(readable()).tempfile_in(directory)?;
         file.write_all(bytes)?;
         file.persist(out)?;
         Ok(())
     };
-    write().map_err(|error| Diagnostic::file(out.display().to_string(), format!("cannot be written: {error}")))
+    write().map_err(|error| problem(out, format!("cannot be written: {error}")))
 }
 
 /// These files hold nothing secret, and the gateway may run as another user than the one who imports.

@@ -119,13 +119,15 @@ pub fn run(publisher: Publisher, file: &Path, out: &Path, tables: &[Source]) -> 
         return Err(problems);
     }
     let name = file.display().to_string();
-    let bytes = read_bounded(file, LARGEST_FILE).map_err(|problem| vec![problem])?;
+    let bytes = read_bounded(file, LARGEST_FILE)?;
     let published = formats::read(publisher, &bytes, file, &names.providers)
-        .and_then(|published| if published.entries.is_empty() { Err("holds no prefix".into()) } else { Ok(published) })
+        .and_then(
+            |published| if published.entries.is_empty() { Err("holds no prefix".into()) } else { Ok(published) },
+        )
         .map_err(|what| vec![Diagnostic::file(&name, what)])?;
     let table = Table::of(&published);
     let text = table.text(publisher, file, published.date);
-    write_whole(out, text.as_bytes()).map_err(|problem| vec![problem])?;
+    write_whole(out, text.as_bytes())?;
     let written = text.lines().filter(|line| !line.starts_with('#')).count() - 1;
     let (published, date) = (published.entries.len(), published.date);
     Ok(Imported { file: out.to_owned(), published, written, date, warnings: table.warnings })
@@ -163,7 +165,9 @@ impl Table {
         }
         let mut warnings: Vec<String> = unknown
             .iter()
-            .map(|(region, count)| format!("region `{region}` is not in regions.csv: {count} prefixes without country"))
+            .map(|(region, count)| {
+                format!("region `{region}` is not in regions.csv: {count} prefixes without country")
+            })
             .collect();
         warnings.extend(torn.iter().map(|network| format!("{network} is published for more than one country")));
         Table { warnings, ..Table::flat(by_network) }
