@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{Answer, Failure, Outcome, load};
+use super::{Answer, Outcome, load};
 use crate::place::import::{self, Publisher};
 use crate::place::{ADDRESSES, pack};
 
@@ -52,7 +52,7 @@ pub(super) fn run(places: &Places, config: Option<&Path>, out: &mut dyn Write) -
             writeln!(out, "to use it:\n  [geo]\n  ranges = [\"{}\"]", target.display())?;
         }
         Places::Pack { sources, out: target } => {
-            let packed = pack::run(sources, target).map_err(|problem| Failure::Unsound(vec![problem]))?;
+            let packed = pack::run(sources, target)?;
             writeln!(out, "{packed}")?;
             writeln!(out, "to use it:\n  [geo]\n  addresses = \"{}\"", target.display())?;
         }

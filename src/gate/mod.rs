@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use crate::audit::Audit;
 use crate::config::{Application, Live, OnFailure, Snapshot};
 use crate::ledger::Ledger;
-use crate::metrics::{Metrics, Outcome as FailureOutcome, Stage};
+use crate::metrics::{FailureOutcome, Metrics, Stage};
 use crate::policy::{Case, FactSet, FactValue, Interest, Outcome};
 use crate::transfer::{Action, Category, Cause, Content, Count, Decision, DigestKey, Direction, Mode, Party, Reason};
 
