@@ -4,4 +4,29 @@
 mod harness;
 
 mod decisions; // what is permitted, logged, blocked, and what a refusal says
+
 mod tunnels; // CONNECT: intercepted or left alone
+
+mod reverse; // in front of an API; answers that are judged
+
+mod bodies; // of every size and framing
+
+mod connections; // kept alive, pipelined, slow, idle
+
+mod privacy; // no value leaves its message
+
+mod hostile; // malformed, oversized, encoded, aimed at the inside
+
+mod lifecycle; // start, stop, kill, counts that stay
+
+mod reload; // changes under load
+
+mod startup; // mistakes in files
+
+mod disks; // that are full
+
+mod observability; // metrics, records, the admin door
+
+mod commands; // the command line
+
+mod documents; // the README keeps its word

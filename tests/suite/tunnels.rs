@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Gateway, Nginx, Origin, Person, Root, Setup, pupils};
+use crate::harness::{Gateway, Nginx, Origin, Person, Root, Setup, get, post, pupils};
 
 struct Tls {
     origin: Origin,
@@ -97,13 +97,11 @@ fn connect_works_on_a_connection_that_carried_requests_before() {
     let host = format!("api.us.example:{}", origin.port());
     let mut connection = gateway.raw();
     for path in ["/one", "/two"] {
-        let reply = connection.send(format!("GET http://{host}{path} HTTP/1.1\r\nhost: {host}\r\n\r\n")).reply();
+        let reply = connection.send(get(&host, path)).reply();
         assert_eq!(reply.status, 200, "{}", reply.text());
     }
     let people = pupils(1, 3, Person::json);
-    let refused = connection
-        .send(format!("POST http://{host}/ HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{people}", people.len()))
-        .reply();
+    let refused = connection.send(post(&host, "/", &people)).reply();
     assert_eq!(refused.status, 451, "{}", refused.text());
     connection.send(format!("CONNECT {host} HTTP/1.1\r\nhost: {host}\r\n\r\n"));
     assert_eq!(connection.head().unwrap().unwrap().status, 200);
@@ -167,4 +165,29 @@ fn python_requests_goes_through_the_proxy_like_curl() {
     let output = tls.gateway.python("requests_post.py", &[&tls.url("/v1"), r#"{"a":1}"#, &people]).success();
     assert_eq!(output.split_whitespace().collect::<Vec<_>>(), ["200", "451"], "{output}");
     tls.gateway.stop();
+}
+
+#[test]
+fn a_redirected_connection_goes_where_its_host_or_server_name_says() {
+    let (origin, port) = (Origin::start(), crate::harness::free_port());
+    let table =
+        format!("[[listener]]\nname = \"redirected\"\naddress = \"127.0.0.1:{port}\"\nmode = \"transparent\"\n");
+    let gateway = Setup::new().tables(&table).start();
+    let ca = gateway.ca().display().to_string();
+    let redirect = format!("::127.0.0.1:{port}");
+    let people = pupils(1, 3, Person::json);
+    let url = format!("http://api.us.example:{}/", origin.port());
+    let plain = gateway.direct_curl(&["--connect-to", &redirect, &url]);
+    assert_eq!(plain.status, 200, "{}", plain.text());
+    let json = ["-H", "content-type: application/json", "-d", &people, "--connect-to", &redirect, "--cacert", &ca];
+    for (flag, url) in [
+        ("--http1.1", url.as_str()),
+        ("--http1.1", "https://api.us.example/"),
+        ("--http2", "https://api.us.example/"),
+    ] {
+        let refused = gateway.direct_curl(&[&json[..], &[flag, url]].concat());
+        assert_eq!(refused.status, 451, "{url}: {}", refused.text());
+    }
+    assert_eq!(origin.requests().len(), 1);
+    gateway.stop();
 }

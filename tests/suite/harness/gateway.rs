@@ -195,11 +195,6 @@ impl Gateway {
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
     }
 
-    /// Whether it still runs.
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
     /// Waits for its end and reads its log to the end.
     pub fn wait(mut self) -> (ExitStatus, String) {
         let mut status = None;

@@ -17,11 +17,11 @@ pub use certificates::Root;
 pub use clients::{Output, curl_failure, run, tidegate};
 pub use gateway::Gateway;
 pub use nginx::Nginx;
-pub use origin::{Origin, Recorded};
+pub use origin::Origin;
 pub use people::{Person, person, pupils};
 pub use ports::free_port;
-pub use raw::{Raw, Reply};
-pub use setup::{Setup, copy_rules};
+pub use raw::{Raw, Reply, get, post};
+pub use setup::Setup;
 
 use std::time::{Duration, Instant};
 

@@ -51,7 +51,15 @@ pub struct Raw {
 impl Raw {
     /// Connects to a port of 127.0.0.1.
     pub fn connect(port: u16) -> Raw {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        Raw::over(TcpStream::connect(("127.0.0.1", port)).unwrap())
+    }
+
+    /// Connects, if somebody listens.
+    pub fn connect_if_up(port: u16) -> Option<Raw> {
+        TcpStream::connect(("127.0.0.1", port)).ok().map(Raw::over)
+    }
+
+    fn over(stream: TcpStream) -> Raw {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -62,6 +70,11 @@ impl Raw {
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Raw {
         let _ = self.stream.get_mut().write_all(bytes.as_ref());
         self
+    }
+
+    /// Sends bytes; false when the peer has gone.
+    pub fn still_takes(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.get_mut().write_all(bytes.as_ref()).is_ok()
     }
 
     /// Says that no more will come.
@@ -157,4 +170,18 @@ impl Raw {
         let _ = self.stream.read_to_end(&mut rest);
         rest
     }
+}
+
+/// A GET as a client of an explicit proxy writes it.
+pub fn get(host: &str, path: &str) -> String {
+    format!("GET http://{host}{path} HTTP/1.1\r\nhost: {host}\r\n\r\n")
+}
+
+/// A POST of JSON as a client of an explicit proxy writes it.
+pub fn post(host: &str, path: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST http://{host}{path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
 }

@@ -21,6 +21,7 @@ pub struct Setup {
     pub port: u16,
     /// Port of the admin listener.
     pub admin: u16,
+    door: String,
     exporter: String,
     packs: String,
     listener: String,
@@ -44,6 +45,7 @@ impl Setup {
             directory: Arc::new(tempfile::tempdir().unwrap()),
             port: free_port(),
             admin: free_port(),
+            door: String::new(),
             exporter: "name = \"Example Ltd\"\ncountry = \"CN\"\n".to_owned(),
             packs: "enabled = [\"cn\", \"organisation\"]\n".to_owned(),
             listener: String::new(),
@@ -87,6 +89,12 @@ impl Setup {
     /// Adds lines to the forward listener.
     pub fn listener(mut self, lines: &str) -> Setup {
         self.listener.push_str(&format!("{lines}\n"));
+        self
+    }
+
+    /// Adds lines to `[admin]`.
+    pub fn admin(mut self, lines: &str) -> Setup {
+        self.door.push_str(&format!("{lines}\n"));
         self
     }
 
@@ -160,11 +168,11 @@ impl Setup {
     }
 
     fn text(&self) -> String {
-        let Setup { top, exporter, packs, listener, upstream, limits, tables, names, port, admin, .. } = self;
+        let Setup { top, exporter, packs, listener, upstream, limits, tables, names, port, admin, door, .. } = self;
         format!(
             "state = \"{state}\"\n{top}\n[exporter]\n{exporter}\n[packs]\n{packs}\n\
              [[listener]]\nname = \"egress\"\naddress = \"127.0.0.1:{port}\"\nmode = \"forward\"\n{listener}\n\
-             [admin]\naddress = \"127.0.0.1:{admin}\"\n\n[upstream]\n{upstream}\n[limits]\n{limits}\n\
+             [admin]\naddress = \"127.0.0.1:{admin}\"\n{door}\n[upstream]\n{upstream}\n[limits]\n{limits}\n\
              [resolve]\n{names}\n{tables}",
             state = self.state().display(),
         )
@@ -186,7 +194,7 @@ impl Setup {
 }
 
 /// Copies the project's rules.
-pub fn copy_rules(to: &Path) {
+fn copy_rules(to: &Path) {
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("rules"), to);
 }
 
