@@ -92,10 +92,16 @@ fn the_pack_in_the_readme_works() {
 }
 
 #[test]
-fn scripts_are_sound_bash() {
+fn scripts_can_be_read_and_executed() {
     for script in ["tests/run", ".ci/run", "benches/run"] {
         let file: &Path = &project().join(script);
-        run("/bin/bash", &["-n", &file.display().to_string()], &project(), b"").success();
+        let name = file.display().to_string();
+        let python = "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')";
+        match fs::read_to_string(file).unwrap().lines().next().unwrap() {
+            "#!/usr/bin/env bash" => run("/bin/bash", &["-n", &name], &project(), b"").success(),
+            "#!/usr/bin/env python3" => run("/usr/bin/python3", &["-c", python, &name], &project(), b"").success(),
+            other => panic!("{script} starts with {other}"),
+        };
         use std::os::unix::fs::PermissionsExt;
         assert_ne!(fs::metadata(file).unwrap().permissions().mode() & 0o100, 0, "{script} can be executed");
     }
