@@ -5,6 +5,30 @@
 
 // The blank lines keep the order of the journey; a formatter would sort adjacent lines.
 
+pub mod proxy;
+
+pub mod gate;
+
+pub mod place;
+
+pub mod decode;
+
+pub mod detect;
+
+pub mod policy;
+
+pub mod ledger;
+
+pub mod audit;
+
+pub mod metrics;
+
+pub mod admin;
+
+pub mod config;
+
+pub mod cli;
+
 pub mod transfer;
 
 pub mod diagnostic;

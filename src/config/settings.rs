@@ -59,7 +59,7 @@ pub struct Exporter {
 }
 
 /// A door for traffic.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// Its name in decisions and metrics.
     pub name: Arc<str>,
@@ -80,7 +80,7 @@ pub struct Listener {
 }
 
 /// Certificate and key of a reverse listener, PEM.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerTls {
     /// Chain, leaf first.
     pub certificate: PathBuf,
@@ -164,6 +164,8 @@ pub struct Route {
     pub port: u16,
     /// Name sent and verified, when it is not the host.
     pub sni: Option<String>,
+    /// Where the upstream is.
+    pub country: Option<Country>,
 }
 
 /// How upstreams are reached.
@@ -229,4 +231,28 @@ pub struct Admin {
     pub address: SocketAddr,
     /// The bearer token asked for; required when the address is not loopback.
     pub token: Option<Arc<str>>,
+}
+
+impl Listener {
+    /// An explicit proxy that intercepts, without name and address: what a listener is unless something else is said.
+    pub(super) fn forward() -> Listener {
+        Listener {
+            name: "".into(),
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            mode: ListenerMode::Forward,
+            intercept: true,
+            client_country: ClientCountry::Exporter,
+            proxy_protocol: false,
+            trusted_proxies: Vec::new(),
+            tls: None,
+        }
+    }
+
+    /// The country its clients are said to be in.
+    pub fn country(&self) -> Option<Country> {
+        match self.client_country {
+            ClientCountry::In(country) => Some(country),
+            ClientCountry::Exporter | ClientCountry::ByAddress => None,
+        }
+    }
 }

@@ -71,6 +71,26 @@ impl Category {
         }
     }
 
+    /// `opaque.encrypted`: encrypted, or in a tunnel that is not intercepted.
+    pub fn encrypted() -> Category {
+        Category::named("opaque.encrypted")
+    }
+
+    /// `opaque.oversize`: larger than a limit allows to inspect.
+    pub fn oversize() -> Category {
+        Category::named("opaque.oversize")
+    }
+
+    /// `opaque.undecodable`: in a format or encoding that could not be read.
+    pub fn undecodable() -> Category {
+        Category::named("opaque.undecodable")
+    }
+
+    /// One of the categories the code itself has to name; a test finds all of them in the table.
+    fn named(path: &str) -> Category {
+        Category::parse(path).unwrap_or(Category(0))
+    }
+
     /// The dotted path.
     pub fn as_str(self) -> &'static str {
         ROWS.get(usize::from(self.0)).map_or("", |row| row.path)
@@ -83,7 +103,7 @@ impl Category {
 
     /// This category and everything it contains.
     pub fn subtree(self) -> CategorySet {
-        ROWS.get(usize::from(self.0)).map_or(CategorySet::default(), |row| row.subtree)
+        ROWS.get(usize::from(self.0)).map_or_else(CategorySet::default, |row| row.subtree)
     }
 
     /// Whether `other` is this category or one of its descendants.
@@ -203,6 +223,8 @@ mod tests {
         let at = |path| Category::parse(path).unwrap();
         assert!(at("personal").contains(at("personal.contact.email")));
         assert!(!at("personal.contact").contains(at("personal")));
+        assert!(at("opaque").contains(Category::encrypted()) && at("opaque").contains(Category::oversize()));
+        assert!(at("opaque").contains(Category::undecodable()));
         assert!(!at("state-secret").contains(at("secret.key")));
         assert_eq!(Category::parse("personal.helth").unwrap_err().nearest, Some("personal.health"));
     }

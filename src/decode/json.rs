@@ -1,0 +1,410 @@
+//! JSON, one value or many, as it arrives.
+//!
+//! The reader is a tokenizer with a stack of its own, not a validator: a comma may trail, several values may follow one
+//! another (NDJSON, JSON sequences), raw line ends in strings pass. It is lenient because whoever receives the message
+//! may be, and strict about one thing: every string and number leaves as text. Strings without escapes leave where they
+//! lie; escapes are resolved into one buffer. A name leaves as text too when it could be a value.
+
+use memchr::memchr2;
+
+use crate::transfer::{Container, is_plain_name};
+
+use super::charset::{Reader, Step};
+use super::escape;
+use super::inside::{self, HOLD};
+use super::output::{BLOCK, Blocks, NAME, Output};
+
+/// Deepest nesting that is followed.
+const NESTING: usize = 512;
+
+/// Longest number or word.
+const WORD: usize = 4096;
+
+/// Reads JSON text.
+#[derive(Debug)]
+pub(super) struct Json {
+    stack: Vec<Frame>,
+    /// Names of the members entered, one after the other. It begins with the name of the field the document stands in.
+    names: String,
+    /// Text with its escapes resolved.
+    resolved: String,
+    expect: Expect,
+    long: Option<Long>,
+    /// Depth of the location of the document.
+    base: usize,
+    /// Line ends between values.
+    lines: u64,
+    values: u64,
+    /// Whether the message calls itself JSON, so that a syntax error hides something.
+    labelled: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    list: bool,
+    index: u64,
+    /// Where the name of the current member stands in `names`. Items of a list go by the name of the list.
+    name: (usize, usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    Value,
+    Name,
+    Colon,
+    /// A comma, the end of the container, or another value of a sequence.
+    After,
+}
+
+/// A string too long to be held.
+#[derive(Debug)]
+struct Long {
+    blocks: Blocks,
+    is_name: bool,
+    /// Encoded bytes nobody can read, such as an image: the text counts as opaque.
+    opaque: bool,
+}
+
+/// Where reading goes on.
+enum Next {
+    At(usize),
+    /// The token is not whole yet.
+    Wait,
+    Fail {
+        opaque: bool,
+    },
+}
+
+impl Reader for Json {
+    fn read(&mut self, text: &str, offset: u64, last: bool, out: &mut Output<'_>) -> Step {
+        let mut at = 0;
+        if self.long.is_some() {
+            at = self.long_string(text, 0, offset, last, out);
+        }
+        let bytes = text.as_bytes();
+        while let Some(&byte) = bytes.get(at) {
+            if self.long.is_some() {
+                break;
+            }
+            let next = match byte {
+                b' ' | b'\t' | b'\r' | 0x1e => Next::At(at + 1),
+                b'"' => self.string(text, at, offset, last, out),
+                b'\n' => {
+                    self.lines += u64::from(self.stack.is_empty());
+                    Next::At(at + 1)
+                }
+                b':' if self.expect == Expect::Colon => {
+                    self.expect = Expect::Value;
+                    Next::At(at + 1)
+                }
+                b',' if self.expect == Expect::After && !self.stack.is_empty() => {
+                    self.expect = if self.in_list() { Expect::Value } else { Expect::Name };
+                    Next::At(at + 1)
+                }
+                b'{' | b'[' => self.open(at, byte == b'[', out),
+                b'}' | b']' => self.close(at, byte == b']', out),
+                b')' if offset + at as u64 == 0 => guard(text, last),
+                b'-' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => self.word(text, at, offset, last, out),
+                _ => self.fail(),
+            };
+            match next {
+                Next::At(next) => at = next,
+                Next::Wait => break,
+                Next::Fail { opaque } => return Step::Failed { read: at, opaque },
+            }
+        }
+        Step::Read(at)
+    }
+
+    fn finish(&mut self, out: &mut Output<'_>) {
+        if let Some(mut long) = self.long.take() {
+            long.blocks.finish(key(&self.names, self.name(), long.is_name), out);
+        }
+        for _ in self.stack.drain(..) {
+            out.close();
+        }
+        while out.at.depth() > self.base {
+            out.at.leave();
+        }
+        out.at.set_line(None);
+    }
+}
+
+impl Json {
+    /// A reader. `labelled` says whether the message calls itself JSON.
+    pub fn new(labelled: bool, out: &Output<'_>) -> Json {
+        Json {
+            stack: Vec::new(),
+            names: out.key.clone().unwrap_or_default(),
+            resolved: String::new(),
+            expect: Expect::Value,
+            long: None,
+            base: out.at.depth(),
+            lines: 0,
+            values: 0,
+            labelled,
+        }
+    }
+
+    /// A reader of lines that each hold a value: locations have line numbers from the first on.
+    pub fn lines(out: &mut Output<'_>) -> Json {
+        out.at.set_line(Some(1));
+        Json::new(true, out)
+    }
+
+    /// Whether what was read is a whole number of values, at least one.
+    pub fn is_whole(&self) -> bool {
+        self.stack.is_empty() && self.values > 0 && self.expect == Expect::After
+    }
+
+    fn fail(&self) -> Next {
+        Next::Fail { opaque: self.labelled }
+    }
+
+    fn in_list(&self) -> bool {
+        self.stack.last().is_some_and(|frame| frame.list)
+    }
+
+    /// Where the name that goes for the current value stands in `names`.
+    #[inline]
+    fn name(&self) -> (usize, usize) {
+        self.stack.last().map_or((0, self.names.len()), |frame| frame.name)
+    }
+
+    /// Prepares for a value; says no where none may stand.
+    #[inline]
+    fn begin(&mut self, out: &mut Output<'_>) -> bool {
+        match (self.expect, self.stack.last()) {
+            (Expect::Value, Some(frame)) if frame.list => out.at.enter_index(frame.index),
+            (Expect::Value, _) => {}
+            (Expect::After, None) => {
+                out.format("ndjson");
+                out.at.set_line(Some(self.lines + 1));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// After a value.
+    #[inline]
+    fn end(&mut self, out: &mut Output<'_>) {
+        match self.stack.last_mut() {
+            Some(frame) => {
+                frame.index += 1;
+                out.at.leave();
+            }
+            None => self.values += 1,
+        }
+        self.expect = Expect::After;
+    }
+
+    fn open(&mut self, at: usize, list: bool, out: &mut Output<'_>) -> Next {
+        if self.stack.len() >= NESTING {
+            return Next::Fail { opaque: true };
+        }
+        if !self.begin(out) {
+            return self.fail();
+        }
+        let name = if list { self.name() } else { (self.names.len(), self.names.len()) };
+        self.stack.push(Frame { list, index: 0, name });
+        self.expect = if list { Expect::Value } else { Expect::Name };
+        out.open(if list { Container::List } else { Container::Object });
+        Next::At(at + 1)
+    }
+
+    fn close(&mut self, at: usize, list: bool, out: &mut Output<'_>) -> Next {
+        let may_close = match self.expect {
+            Expect::After => true,
+            Expect::Value => list,
+            Expect::Name => !list,
+            Expect::Colon => false,
+        };
+        if !may_close || self.stack.last().is_none_or(|frame| frame.list != list) {
+            return self.fail();
+        }
+        if let Some(frame) = self.stack.pop().filter(|frame| !frame.list) {
+            self.names.truncate(frame.name.0);
+        }
+        out.close();
+        self.end(out);
+        Next::At(at + 1)
+    }
+
+    fn string(&mut self, text: &str, at: usize, offset: u64, last: bool, out: &mut Output<'_>) -> Next {
+        let start = at + 1;
+        let rest = text.get(start..).unwrap_or("");
+        let (length, escaped, whole) = measure(rest.as_bytes());
+        let hold = if rest.starts_with(['{', '[']) { HOLD } else { BLOCK };
+        if !whole && !last && length <= hold {
+            return Next::Wait;
+        }
+        let is_name = self.expect == Expect::Name;
+        if !is_name && !self.begin(out) {
+            return self.fail();
+        }
+        if length > hold {
+            return Next::At(self.begin_long(text, start, is_name, offset, last, out));
+        }
+        let raw = rest.get(..length).unwrap_or(rest);
+        let place = offset + start as u64;
+        let mut resolved = std::mem::take(&mut self.resolved);
+        let value = if escaped {
+            resolved.clear();
+            escape::resolve(raw, &mut resolved);
+            &resolved
+        } else {
+            raw
+        };
+        if is_name {
+            self.enter(value, place, out);
+        } else {
+            inside::value(value, key(&self.names, self.name(), false), place, out);
+            self.end(out);
+        }
+        self.resolved = resolved;
+        Next::At((start + length + 1).min(text.len()))
+    }
+
+    /// Goes into a member.
+    fn enter(&mut self, name: &str, offset: u64, out: &mut Output<'_>) {
+        let known = name.get(..name.floor_char_boundary(NAME)).unwrap_or(name);
+        if let Some(frame) = self.stack.last_mut() {
+            self.names.truncate(frame.name.0);
+            self.names.push_str(known);
+            frame.name.1 = self.names.len();
+        }
+        out.at.enter(known);
+        self.expect = Expect::Colon;
+        if !is_plain(name) {
+            out.whole(name, None, offset);
+        }
+    }
+
+    fn begin_long(
+        &mut self,
+        text: &str,
+        start: usize,
+        is_name: bool,
+        offset: u64,
+        last: bool,
+        out: &mut Output<'_>,
+    ) -> usize {
+        let rest = text.get(start..).unwrap_or("");
+        let beginning = rest.get(..rest.floor_char_boundary(NAME)).unwrap_or(rest);
+        if is_name {
+            // Longer than any plain name: what follows emits it as text.
+            self.enter(beginning.get(..beginning.floor_char_boundary(NAME)).unwrap_or(""), offset, out);
+        }
+        let opaque = inside::is_wrapped_binary(beginning);
+        self.long = Some(Long { blocks: Blocks::new(offset + start as u64), is_name, opaque });
+        self.long_string(text, start, offset, last, out)
+    }
+
+    /// Goes on with a long string; returns where it stopped.
+    fn long_string(&mut self, text: &str, start: usize, _: u64, last: bool, out: &mut Output<'_>) -> usize {
+        let Some(mut long) = self.long.take() else { return start };
+        let name = key(&self.names, self.name(), long.is_name);
+        let mut at = start;
+        let mut ended = false;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty() && !ended) {
+            let plain = memchr2(b'"', b'\\', rest.as_bytes()).unwrap_or(rest.len());
+            long.blocks.push(rest.get(..plain).unwrap_or(""), name, out);
+            at += plain;
+            let special = rest.get(plain..).unwrap_or("");
+            if special.starts_with('"') {
+                ended = true;
+                at += 1;
+            } else if special.starts_with('\\') {
+                if special.len() < escape::LONGEST && !last {
+                    break;
+                }
+                let (c, length) = escape::one(special);
+                long.blocks.push(c.encode_utf8(&mut [0; 4]), name, out);
+                at += length;
+            }
+        }
+        if long.opaque {
+            out.tally.opaque(super::account::Opaque::Undecodable, (at - start) as u64);
+        }
+        if !ended {
+            self.long = Some(long);
+            return at;
+        }
+        long.blocks.finish(name, out);
+        if long.is_name {
+            self.expect = Expect::Colon
+        } else {
+            self.end(out)
+        }
+        at
+    }
+
+    /// A number, or `true`, `false`, `null` and what lenient writers put in their place.
+    fn word(&mut self, text: &str, at: usize, offset: u64, last: bool, out: &mut Output<'_>) -> Next {
+        let rest = text.get(at..).unwrap_or("");
+        let end = rest.bytes().position(|byte| !is_word(byte)).unwrap_or(rest.len());
+        if end == rest.len() && !last && end < WORD {
+            return Next::Wait;
+        }
+        let word = rest.get(..end).unwrap_or(rest);
+        let number = word.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        let known = matches!(word, "true" | "false" | "null" | "NaN" | "Infinity" | "undefined");
+        let cut = last && end == rest.len() && ["true", "false", "null"].iter().any(|known| known.starts_with(word));
+        if !(number || known || cut) || !self.begin(out) {
+            return self.fail();
+        }
+        if number {
+            out.text(word, key(&self.names, self.name(), false), offset + at as u64);
+        }
+        self.end(out);
+        Next::At(at + end)
+    }
+}
+
+/// The prefix that keeps browsers from running JSON as a script.
+fn guard(text: &str, last: bool) -> Next {
+    const PREFIX: &str = ")]}'";
+    match text.strip_prefix(PREFIX) {
+        Some(rest) if rest.is_empty() && !last => Next::Wait,
+        Some(rest) => Next::At(PREFIX.len() + usize::from(rest.starts_with(','))),
+        None if PREFIX.starts_with(text) && !last => Next::Wait,
+        None => Next::Fail { opaque: true },
+    }
+}
+
+/// The length of a string's raw text, whether it has escapes, and whether its end was seen.
+#[inline]
+fn measure(rest: &[u8]) -> (usize, bool, bool) {
+    let mut at = 0;
+    let mut escaped = false;
+    loop {
+        let ahead = rest.get(at..).unwrap_or_default();
+        match memchr2(b'"', b'\\', ahead) {
+            Some(found) if ahead.get(found) == Some(&b'"') => return (at + found, escaped, true),
+            Some(found) => {
+                escaped = true;
+                at += found + 2;
+            }
+            None => return (rest.len(), escaped, false),
+        }
+    }
+}
+
+fn key(names: &str, (start, end): (usize, usize), is_name: bool) -> Option<&str> {
+    names.get(start..end).filter(|name| !name.is_empty() && !is_name)
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.' | b'_')
+}
+
+/// Whether a name can be nothing but a name. Most are short ASCII words, which is quick to see.
+#[inline]
+fn is_plain(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let word = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+        && name.len() <= 40
+        && bytes.all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    word || name.is_empty() || is_plain_name(name)
+}

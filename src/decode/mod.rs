@@ -1,0 +1,236 @@
+//! Untrusted bytes become bounded, addressable text.
+//!
+//! ```text
+//! body ─▶ encoding (gzip, br, …) ─▶ sniff ─▶ charset ─▶ json │ form │ table │ markup │ events │ plain ─▶ Sink
+//!           ▲                         │
+//!           └── multipart parts ◀─────┘           head: target and header fields ─▶ Sink
+//! ```
+//!
+//! Nothing here knows what the text means. Readers are lenient, because whoever receives the message may be; labels are
+//! hints, because a wrong label must not keep data from being seen; and what could not be read is accounted as opaque, so
+//! that rules can speak about it. Readers of text are fed portions of any size and give the same pieces however the
+//! message arrives. Memory does not grow with the message.
+
+use std::io::{self, BufRead};
+
+use crate::transfer::{Locator, Sink};
+
+mod account;
+
+mod charset;
+
+mod encoding;
+
+mod entity;
+
+mod escape;
+
+mod events;
+
+mod form;
+
+mod inside;
+
+mod head;
+
+mod json;
+
+mod markup;
+
+mod multipart;
+
+mod output;
+
+mod plain;
+
+mod sniff;
+
+mod table;
+
+mod tag;
+
+mod transfer;
+
+mod window;
+
+pub use account::Account;
+pub use head::head;
+
+use account::Opaque;
+use charset::{Reader, Text};
+use encoding::{Coding, Layer, Meter, Wire};
+use output::Output;
+use sniff::{Format, Kind};
+use window::Window;
+
+/// Bounds on what decoding may cost.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Decoded bytes of a message. Default 4 GiB.
+    pub decoded: u64,
+    /// Decompressed to compressed size. Default 200.
+    pub expansion: u32,
+    /// Documents within documents: encodings, parts, JSON in a string. Default 8.
+    pub depth: u32,
+    /// Parts of multipart messages. Default 1,000,000.
+    pub parts: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { decoded: 4 << 30, expansion: 200, depth: 8, parts: 1_000_000 }
+    }
+}
+
+/// What a message says about itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Hints<'a> {
+    /// `Content-Type`.
+    pub content_type: Option<&'a str>,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<&'a str>,
+    /// The charset, where it is known from somewhere other than the content type.
+    pub charset: Option<&'a str>,
+    /// The name of the file.
+    pub file_name: Option<&'a str>,
+}
+
+impl<'a> Hints<'a> {
+    /// The declared charset.
+    fn charset(&self) -> Option<&'a str> {
+        let of_type = |value: &'a str| {
+            let at = value.to_ascii_lowercase().find("charset=")?;
+            let rest = value.get(at + "charset=".len()..)?;
+            Some(rest.split(';').next().unwrap_or(rest).trim().trim_matches('"'))
+        };
+        self.charset.or_else(|| self.content_type.and_then(of_type))
+    }
+}
+
+/// Reads the body of a message into `sink` and accounts for its bytes.
+///
+/// # Errors
+/// Reading `body` failed. A body that cannot be decoded is no error: it is opaque.
+pub fn body(hints: &Hints<'_>, body: &mut dyn BufRead, limits: &Limits, sink: &mut dyn Sink) -> io::Result<Account> {
+    let mut out = Output::new(Locator::body(), limits, sink);
+    document(hints, body, &mut out)?;
+    Ok(out.tally.close())
+}
+
+/// Reads one document: a body, a part of one, or what a value was wrapped around.
+fn document(hints: &Hints<'_>, source: &mut dyn BufRead, out: &mut Output<'_>) -> io::Result<()> {
+    coded(&encoding::parse(hints.content_encoding), hints, source, out)
+}
+
+/// Reads a document in encodings that are known.
+fn coded(codings: &[Coding], hints: &Hints<'_>, source: &mut dyn BufRead, out: &mut Output<'_>) -> io::Result<()> {
+    let meter = Meter::new(out.limits.expansion);
+    let mut wire = Wire::new(source, &meter);
+    layer(codings, hints, &mut wire, &meter, out)?;
+    // What is left on the wire was reached by nobody: the bytes after a limit, after an error, after the end of a
+    // compressed stream. An early end counts at least a byte, so that rules hear of it.
+    let left = Window::new(&mut wire, u64::MAX).drain()?;
+    let least = u64::from(meter.stopped().is_some());
+    out.tally.malformed |= meter.stopped() == Some(Opaque::Undecodable);
+    opaque(meter.stopped().unwrap_or(Opaque::Undecodable), left.max(least), out);
+    Ok(())
+}
+
+/// Opens the outermost of `codings` and goes on inside; without codings, reads what is there.
+fn layer(
+    codings: &[Coding],
+    hints: &Hints<'_>,
+    source: &mut dyn BufRead,
+    meter: &Meter,
+    out: &mut Output<'_>,
+) -> io::Result<()> {
+    let room = out.limits.decoded.saturating_sub(out.tally.bytes);
+    let mut window = Window::new(source, room);
+    let head = window.need(sniff::HEAD)?;
+    if head.is_empty() {
+        return Ok(());
+    }
+    if let Some((coding, rest)) = codings.split_last() {
+        return match coding.verify(head) {
+            Some(coding) => open(coding, rest, hints, &mut window, meter, out),
+            None => mislabelled(hints, &mut window, meter, out),
+        };
+    }
+    let whole = head.len() < sniff::HEAD;
+    match sniff::kind(hints, head, whole) {
+        Kind::Coded(coding) => open(coding, &[], hints, &mut window, meter, out)?,
+        Kind::Opaque(reason) => {
+            let length = window.drain()?;
+            opaque(reason, length, out);
+        }
+        Kind::Multipart { boundary, form } => multipart::read(&boundary, form, &mut window, out)?,
+        Kind::Text(format) => text(format, hints, &mut window, out)?,
+    }
+    if window.is_cut()? {
+        meter.stop(Opaque::Oversize);
+    }
+    Ok(())
+}
+
+/// Reads what a coding was wrapped around.
+fn open(
+    coding: Coding,
+    rest: &[Coding],
+    hints: &Hints<'_>,
+    window: &mut Window<'_>,
+    meter: &Meter,
+    out: &mut Output<'_>,
+) -> io::Result<()> {
+    if !out.sink_in() {
+        meter.stop(Opaque::Oversize);
+        let length = window.drain()?;
+        opaque(Opaque::Oversize, length, out);
+        return Ok(());
+    }
+    out.format(coding.name());
+    layer(rest, hints, &mut Layer::open(coding, window, meter), meter, out)?;
+    out.rise();
+    // Behind the end of the stream. What decompresses into nothing any more is left where it is.
+    if meter.stopped().is_none() {
+        let left = window.drain()?;
+        opaque(Opaque::Undecodable, left, out);
+    }
+    Ok(())
+}
+
+/// Reads bytes that are not in the encoding they are said to be in. The text is looked at, and still opaque: whoever
+/// receives it may know how to open it.
+fn mislabelled(hints: &Hints<'_>, window: &mut Window<'_>, meter: &Meter, out: &mut Output<'_>) -> io::Result<()> {
+    let (bytes, opaque) = (out.tally.bytes, out.tally.opaque_bytes());
+    layer(&[], hints, window, meter, out)?;
+    out.tally.malformed = true;
+    out.condemn(bytes, opaque);
+    Ok(())
+}
+
+/// Reads text.
+fn text(format: Format, hints: &Hints<'_>, window: &mut Window<'_>, out: &mut Output<'_>) -> io::Result<()> {
+    let declared = hints.charset();
+    let mut feed = |name, reader: &mut dyn Reader, out: &mut Output<'_>| {
+        out.format(name);
+        Text::new(window, declared)?.feed(reader, out)
+    };
+    match format {
+        Format::Json { lines: true, .. } => feed("ndjson", &mut json::Json::lines(out), out),
+        Format::Json { labelled, .. } => feed("json", &mut json::Json::new(labelled, out), out),
+        Format::Form => feed("form", &mut form::Form::new(declared, out), out),
+        Format::Markup { html } => feed(if html { "html" } else { "xml" }, &mut markup::Markup::new(html, out), out),
+        Format::Table { delimiter } => feed("csv", &mut table::Table::new(delimiter), out),
+        Format::Events => feed("events", &mut events::Events::default(), out),
+        Format::Plain => feed("text", &mut plain::Plain::default(), out),
+    }
+}
+
+/// Counts bytes nobody could read.
+fn opaque(reason: Opaque, bytes: u64, out: &mut Output<'_>) {
+    out.tally.bytes = out.tally.bytes.saturating_add(bytes);
+    out.tally.opaque(reason, bytes);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+//! What a document is: by its label, checked against how it begins.
+//!
+//! A label is believed where the bytes do not contradict it. Bytes win because the receiver may look at them too, and
+//! because a wrong label must not keep data from being seen.
+
+use super::Hints;
+use super::account::Opaque;
+use super::charset;
+use super::encoding::Coding;
+use super::inside;
+use super::table;
+
+/// How much of a document is looked at.
+pub(super) const HEAD: usize = 1024;
+
+/// What a document is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Compressed.
+    Coded(Coding),
+    /// Nothing we read.
+    Opaque(Opaque),
+    /// Parts between boundaries.
+    Multipart {
+        /// The boundary, without dashes.
+        boundary: String,
+        /// Whether the parts are fields of one form.
+        form: bool,
+    },
+    /// Text.
+    Text(Format),
+}
+
+/// What text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// JSON; whether it says so.
+    Json {
+        /// The label says so.
+        labelled: bool,
+        /// The label says one value a line.
+        lines: bool,
+    },
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// XML or HTML.
+    Markup {
+        /// HTML.
+        html: bool,
+    },
+    /// Separated values.
+    Table {
+        /// What separates them; 0 for a label that leaves it open.
+        delimiter: u8,
+    },
+    /// Server-sent events.
+    Events,
+    /// Anything else.
+    Plain,
+}
+
+/// What the label says.
+enum Label {
+    Text(Format),
+    Multipart,
+    /// Says nothing that could be checked.
+    Silent,
+}
+
+/// What a document that begins with `head` is. `whole` says that nothing follows.
+pub(super) fn kind(hints: &Hints<'_>, head: &[u8], whole: bool) -> Kind {
+    let label = label(hints);
+    // PERF: the common case, JSON that says so, is decided on its first two bytes.
+    if let (Label::Text(format @ Format::Json { .. }), [b'{' | b'[' | b'"', second, ..]) = (&label, head)
+        && *second != 0
+    {
+        return Kind::Text(*format);
+    }
+    if let Some(coding) = Coding::sniff(head) {
+        return Kind::Coded(coding);
+    }
+    if let Some(reason) = is_opaque(head) {
+        return Kind::Opaque(reason);
+    }
+    let form = media_type(hints.content_type.unwrap_or("")).ends_with("/form-data");
+    let boundary = parameter(hints.content_type.unwrap_or(""), "boundary").filter(|boundary| !boundary.is_empty());
+    if let (Label::Multipart, Some(boundary)) = (&label, boundary) {
+        return Kind::Multipart { boundary: boundary.into_owned(), form };
+    }
+    let Some(text) = charset::preview(head, hints.charset()) else { return Kind::Opaque(Opaque::Undecodable) };
+    if let Some(boundary) = boundary_of(&text) {
+        let form = form || memchr::memmem::find(text.as_bytes(), b"form-data").is_some();
+        return Kind::Multipart { boundary: boundary.to_owned(), form };
+    }
+    Kind::Text(format(&label, &text, whole))
+}
+
+/// The format of text that begins like this.
+fn format(label: &Label, text: &str, whole: bool) -> Format {
+    let start = text.trim_start();
+    let labelled = match label {
+        Label::Text(format) => *format,
+        _ => Format::Plain,
+    };
+    let json = matches!(labelled, Format::Json { .. });
+    match labelled {
+        Format::Json { .. } if !start.starts_with('<') => labelled,
+        Format::Markup { .. } if start.starts_with('<') => labelled,
+        _ if is_markup(start) => Format::Markup { html: is_html(start) },
+        _ if start.starts_with(['{', '[']) && inside::is_json(start, whole) => {
+            Format::Json { labelled: false, lines: false }
+        }
+        _ if json => labelled,
+        Format::Table { delimiter: 0 } => Format::Table { delimiter: table::delimiter(text) },
+        Format::Plain if matches!(label, Label::Silent) => guess(start, whole),
+        _ => labelled,
+    }
+}
+
+/// The format of text without a label.
+fn guess(text: &str, whole: bool) -> Format {
+    if is_events(text) {
+        Format::Events
+    } else if is_form(text) {
+        Format::Form
+    } else if let Some(delimiter) = table::sniff(text, whole) {
+        Format::Table { delimiter }
+    } else {
+        Format::Plain
+    }
+}
+
+fn label(hints: &Hints<'_>) -> Label {
+    let declared = media_type(hints.content_type.unwrap_or(""));
+    let essence = match declared.as_str() {
+        "" | "application/octet-stream" | "binary/octet-stream" => by_name(hints.file_name.unwrap_or("")),
+        declared => declared,
+    };
+    let (kind, subtype) = essence.split_once('/').unwrap_or((essence, ""));
+    let json = |lines| Label::Text(Format::Json { labelled: true, lines });
+    match (kind, subtype) {
+        ("multipart", _) => Label::Multipart,
+        (_, "json" | "json-seq" | "csp-report" | "manifest+json") => json(false),
+        (_, "x-ndjson" | "ndjson" | "jsonl" | "x-jsonlines" | "jsonlines") => json(true),
+        (_, "x-www-form-urlencoded") => Label::Text(Format::Form),
+        (_, "html" | "xhtml+xml") => Label::Text(Format::Markup { html: true }),
+        (_, "xml") => Label::Text(Format::Markup { html: false }),
+        (_, "csv") => Label::Text(Format::Table { delimiter: 0 }),
+        (_, "tab-separated-values" | "tsv") => Label::Text(Format::Table { delimiter: b'\t' }),
+        (_, "event-stream") => Label::Text(Format::Events),
+        (_, subtype) if subtype.ends_with("+json") => json(false),
+        (_, subtype) if subtype.ends_with("+xml") => Label::Text(Format::Markup { html: false }),
+        _ => Label::Silent,
+    }
+}
+
+/// A media type by the ending of a file name.
+fn by_name(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
+    match ending.as_str() {
+        "json" | "geojson" => "application/json",
+        "ndjson" | "jsonl" => "application/x-ndjson",
+        "csv" => "text/csv",
+        "tsv" | "tab" => "text/tab-separated-values",
+        "xml" | "svg" => "application/xml",
+        "html" | "htm" => "text/html",
+        _ => "",
+    }
+}
+
+/// The media type without its parameters, in lower case.
+fn media_type(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+}
+
+/// A parameter of a header value such as `multipart/form-data; boundary="x"`.
+pub(super) fn parameter<'v>(value: &'v str, name: &str) -> Option<std::borrow::Cow<'v, str>> {
+    let mut rest = value.split_once(';')?.1;
+    loop {
+        let (key, after) = rest.split_once('=')?;
+        let key = key.rsplit(';').next().unwrap_or(key).trim();
+        let after = after.trim_start();
+        let (text, next) = match after.strip_prefix('"') {
+            Some(quoted) => unquote(quoted),
+            None => {
+                let (text, next) = after.split_once(';').unwrap_or((after, ""));
+                (text.trim().into(), next)
+            }
+        };
+        if key.eq_ignore_ascii_case(name) {
+            return Some(text);
+        }
+        rest = next;
+    }
+}
+
+/// A quoted string up to its closing quote, and what follows.
+fn unquote(quoted: &str) -> (std::borrow::Cow<'_, str>, &str) {
+    let mut escaped = false;
+    let end = quoted.find(|c| {
+        let closes = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        closes
+    });
+    let (text, rest) = end.and_then(|end| quoted.split_at_checked(end)).unwrap_or((quoted, ""));
+    // Browsers do not escape backslashes, and paths have them: only an escaped quote is resolved.
+    let text = if text.contains("\\\"") { text.replace("\\\"", "\"").into() } else { text.into() };
+    (text, rest.strip_prefix('"').unwrap_or(rest))
+}
+
+/// Formats known by how they begin that nobody here reads.
+pub(super) fn is_opaque(head: &[u8]) -> Option<Opaque> {
+    if is_encrypted(head) {
+        return Some(Opaque::Encrypted);
+    }
+    const BINARY: &[&[u8]] = &[
+        b"\x89PNG\r\n",
+        b"\xff\xd8\xff",
+        b"GIF8",
+        b"%PDF-",
+        b"PK\x03\x04",
+        b"PK\x05\x06",
+        b"\xd0\xcf\x11\xe0\xa1\xb1",
+        b"BZh",
+        b"\xfd7zXZ\0",
+        b"7z\xbc\xaf\x27\x1c",
+        b"Rar!\x1a\x07",
+        b"\x7fELF",
+        b"MZ\x90\0",
+        b"\0asm",
+        b"OggS",
+        b"ID3",
+        b"fLaC",
+        b"II*\0",
+        b"MM\0*",
+        b"SQLite format 3\0",
+        b"PAR1",
+        b"Obj\x01",
+        b"\xca\xfe\xba\xbe",
+    ];
+    let riff = head.starts_with(b"RIFF") && head.get(8..12).is_some_and(|kind| kind.is_ascii());
+    let film = head.get(4..8) == Some(b"ftyp");
+    (riff || film || BINARY.iter().any(|magic| head.starts_with(magic))).then_some(Opaque::Undecodable)
+}
+
+fn is_encrypted(head: &[u8]) -> bool {
+    const BEGINNINGS: &[&[u8]] = &[
+        b"-----BEGIN PGP MESSAGE-----",
+        b"-----BEGIN PKCS7-----",
+        b"-----BEGIN CMS-----",
+        b"age-encryption.org/v1\n",
+        b"-----BEGIN AGE ENCRYPTED FILE-----",
+        b"Salted__",
+        b"$ANSIBLE_VAULT;",
+        b"LUKS\xba\xbe",
+    ];
+    let zip = head.starts_with(b"PK\x03\x04") && head.get(6).is_some_and(|flags| flags & 1 == 1);
+    // Packets that open an OpenPGP message: a session key encrypted to a public key (version 3) or a passphrase (4).
+    let pgp = matches!(
+        head,
+        [0x84 | 0xc1, _, 3, ..]
+            | [0x85, _, _, 3, ..]
+            | [0x8c | 0xc3, _, 4, 1..=13, 0..=4, ..]
+            | [0xc1, 0xc0..=0xdf, _, 3, ..]
+    );
+    let cms = head.first() == Some(&0x30) && {
+        const ENVELOPED: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03";
+        const ENCRYPTED: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x06";
+        let start = head.get(..24).unwrap_or(head);
+        [ENVELOPED, ENCRYPTED].iter().any(|id| memchr::memmem::find(start, id).is_some())
+    };
+    zip || pgp || cms || BEGINNINGS.iter().any(|beginning| head.starts_with(beginning))
+}
+
+fn is_markup(text: &str) -> bool {
+    let next = text.strip_prefix('<').and_then(|rest| rest.chars().next());
+    next.is_some_and(|c| c.is_alphabetic() || matches!(c, '?' | '!')) && text.contains('>')
+}
+
+fn is_html(text: &str) -> bool {
+    let start: String = text.chars().take(HEAD).collect::<String>().to_ascii_lowercase();
+    start.starts_with("<!doctype html") || start.contains("<html")
+}
+
+fn is_events(text: &str) -> bool {
+    let field = |line: &str| ["data:", "event:", "id:", "retry:", ":"].iter().any(|name| line.starts_with(name));
+    text.starts_with("data:") && text.contains('\n') && text.lines().next().is_some_and(field)
+}
+
+/// `name=value` pairs without a space anywhere.
+fn is_form(text: &str) -> bool {
+    let name = text.split('=').next().unwrap_or("");
+    let in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']' | '%' | '+');
+    !name.is_empty()
+        && name.len() < text.len()
+        && name.chars().all(in_name)
+        && !text.trim_end().contains(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '{' | '}'))
+}
+
+/// The boundary of a multipart message that does not say so: its first line, followed by a part's headers.
+fn boundary_of(text: &str) -> Option<&str> {
+    let (line, rest) = text.split_once('\n')?;
+    let boundary =
+        line.trim_end().strip_prefix("--").filter(|boundary| !boundary.is_empty() && boundary.len() <= 70)?;
+    let header = rest.get(..8)?;
+    header.eq_ignore_ascii_case("content-").then_some(boundary)
+}

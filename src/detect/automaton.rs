@@ -1,0 +1,192 @@
+//! One pattern as an anchored automaton: where can a match that starts here end, and what can it begin with.
+//!
+//! A pattern is compiled to a dense automaton once, within limits, and must have a longest match: then looking at one
+//! spot costs a bounded number of steps whatever the text is. The automaton keeps going after a match, so every end is
+//! known and the check decides between them. What the prefilter needs to know is read off the automaton and not
+//! declared by the author, so it cannot be declared wrongly.
+
+use regex_automata::dfa::{Automaton as _, StartKind, dense};
+use regex_automata::nfa::thompson;
+use regex_automata::util::primitives::StateID;
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, MatchKind};
+
+/// Longest match in bytes a pattern may have.
+pub(super) const LONGEST: usize = 512;
+
+const AUTOMATON_BYTES: usize = 2 << 20;
+const DETERMINIZE_BYTES: usize = 16 << 20;
+const NFA_BYTES: usize = 1 << 20;
+
+/// A compiled pattern.
+#[derive(Debug)]
+pub(super) struct Automaton {
+    dfa: dense::DFA<Vec<u32>>,
+    start: StateID,
+    longest: usize,
+}
+
+impl Automaton {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// Why the pattern is not accepted, for its author.
+    pub(super) fn build(pattern: &str) -> Result<Automaton, String> {
+        let config = dense::Config::new()
+            .start_kind(StartKind::Anchored)
+            .match_kind(MatchKind::All)
+            .accelerate(false)
+            .dfa_size_limit(Some(AUTOMATON_BYTES))
+            .determinize_size_limit(Some(DETERMINIZE_BYTES));
+        let dfa = dense::Builder::new()
+            .configure(config)
+            .syntax(syntax::Config::new().utf8(false))
+            .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(NFA_BYTES)))
+            .build(pattern)
+            .map_err(|error| refusal(&error))?;
+        let Some(start) = dfa.universal_start_state(Anchored::Yes) else {
+            return Err("the pattern looks at what stands before it; boundaries are implied".to_owned());
+        };
+        let longest = longest_path(&dfa, start)
+            .ok_or("the pattern has no longest match: give every repetition an upper bound, such as {0,64}")?;
+        if longest > LONGEST + 1 {
+            return Err(format!("a match of this pattern can be {longest} bytes long; at most {LONGEST} are looked at"));
+        }
+        let automaton = Automaton { dfa, start, longest };
+        if automaton.can_end(start) || automaton.after_any(&[start]).iter().any(|&state| automaton.can_end(state)) {
+            return Err("the pattern matches text of less than two bytes".to_owned());
+        }
+        Ok(automaton)
+    }
+
+    /// Offsets in `bytes` at which a match that starts at `from` can end, in rising order.
+    pub(super) fn ends(&self, bytes: &[u8], from: usize, ends: &mut Vec<usize>) {
+        ends.clear();
+        let mut state = self.start;
+        for (offset, &byte) in bytes.iter().enumerate().skip(from).take(self.longest) {
+            state = self.dfa.next_state(state, byte);
+            if self.dfa.is_special_state(state) {
+                if !self.dfa.is_match_state(state) {
+                    return;
+                }
+                ends.push(offset);
+            }
+        }
+        if from + self.longest >= bytes.len() && self.dfa.is_match_state(self.dfa.next_eoi_state(state)) {
+            ends.push(bytes.len());
+        }
+    }
+
+    /// For each of the first `depth` bytes of a match, which bytes can stand there. From where a match can already have
+    /// ended every byte can.
+    pub(super) fn beginnings(&self, depth: usize) -> Vec<[bool; 256]> {
+        let mut states = vec![self.start];
+        let mut ended = false;
+        (0..depth)
+            .map(|_| {
+                ended |= states.iter().any(|&state| self.can_end(state));
+                let mut possible = [ended; 256];
+                for (byte, slot) in (0..=255u8).zip(possible.iter_mut()) {
+                    *slot |= states.iter().any(|&state| self.is_alive(self.dfa.next_state(state, byte)));
+                }
+                states = self.after_any(&states);
+                possible
+            })
+            .collect()
+    }
+
+    /// For each length of a run of digits at the start of a match (up to `most`), what can follow that run.
+    pub(super) fn first_digits(&self, most: usize) -> Vec<FirstDigits> {
+        let mut states = vec![self.start];
+        (0..=most)
+            .map(|_| {
+                let ends = states.iter().any(|&state| self.can_end(state));
+                let mut follows = [false; 256];
+                for (byte, slot) in (0..=255u8).zip(follows.iter_mut()) {
+                    *slot = states.iter().any(|&state| self.is_alive(self.dfa.next_state(state, byte)));
+                }
+                states = self.after(&states, b'0'..=b'9');
+                FirstDigits { ends, follows }
+            })
+            .collect()
+    }
+
+    fn after_any(&self, states: &[StateID]) -> Vec<StateID> {
+        self.after(states, 0..=255)
+    }
+
+    fn after(&self, states: &[StateID], bytes: std::ops::RangeInclusive<u8>) -> Vec<StateID> {
+        let mut next: Vec<StateID> = states
+            .iter()
+            .flat_map(|&state| bytes.clone().map(move |byte| self.dfa.next_state(state, byte)))
+            .filter(|&state| self.is_alive(state))
+            .collect();
+        next.sort_unstable();
+        next.dedup();
+        next
+    }
+
+    fn is_alive(&self, state: StateID) -> bool {
+        !self.dfa.is_dead_state(state) && !self.dfa.is_quit_state(state)
+    }
+
+    /// Whether a match can end at this state, whatever follows. Matches are seen one byte late.
+    fn can_end(&self, state: StateID) -> bool {
+        self.dfa.is_match_state(self.dfa.next_eoi_state(state))
+    }
+}
+
+/// What can stand behind a run of digits of a certain length.
+pub(super) struct FirstDigits {
+    /// The match may end there.
+    pub(super) ends: bool,
+    /// Bytes that keep a match possible.
+    pub(super) follows: [bool; 256],
+}
+
+fn refusal(error: &dense::BuildError) -> String {
+    if error.is_size_limit_exceeded() {
+        return "the pattern is too costly: its automaton is larger than 2 MiB".to_owned();
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = cause.to_string();
+        source = cause.source();
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Length of the longest path from `start` to a dead end, or nothing if there is a cycle.
+fn longest_path(dfa: &dense::DFA<Vec<u32>>, start: StateID) -> Option<usize> {
+    let units: Vec<u8> = dfa.byte_classes().representatives(0..=255u8).filter_map(|unit| unit.as_u8()).collect();
+    let successors = |state: StateID| -> Vec<StateID> {
+        let mut next: Vec<StateID> = units.iter().map(|&byte| dfa.next_state(state, byte)).collect();
+        next.retain(|&state| !dfa.is_dead_state(state) && !dfa.is_quit_state(state));
+        next.sort_unstable();
+        next.dedup();
+        next
+    };
+    // Depth first without recursion: a state is open while its successors are being measured.
+    let mut measured = std::collections::HashMap::new();
+    let mut open = std::collections::HashSet::from([start]);
+    let mut stack = vec![(start, successors(start), 0usize)];
+    while let Some((state, pending, length)) = stack.last_mut() {
+        let Some(next) = pending.pop() else {
+            let (state, length) = (*state, *length);
+            measured.insert(state, length);
+            open.remove(&state);
+            stack.pop();
+            if let Some((_, _, parent)) = stack.last_mut() {
+                *parent = (*parent).max(length + 1);
+            }
+            continue;
+        };
+        match measured.get(&next) {
+            Some(known) => *length = (*length).max(known + 1),
+            None if !open.insert(next) => return None,
+            None => stack.push((next, successors(next), 0)),
+        }
+    }
+    measured.get(&start).copied()
+}

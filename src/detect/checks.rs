@@ -1,0 +1,318 @@
+//! Check functions by name: does a matched value hold together?
+//!
+//! Most national schemes are one of two sums, so the sums take their weights, alphabets and tables from the detector
+//! file and no scheme is written here. What is left are algorithms with a name of their own (Luhn, Verhoeff, ISO 7064,
+//! machine-readable zones). A check sees the value compacted: letters and digits only, upper case.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
+use super::calendar::Calendar;
+
+/// Names a detector file may use, for suggestions.
+pub(super) const NAMES: &[&str] = &[
+    "luhn", "verhoeff", "mod97", "mod11-10", "weighted", "number", "date", "ranges", "prefix", "not", "varied",
+    "one-repeat", "iban", "mrz", "entropy", "mixed",
+];
+
+/// One check and when it applies.
+#[derive(Debug)]
+pub(super) struct Check {
+    /// First characters it applies to; empty means any.
+    pub(super) when: String,
+    /// Length of the compact value it applies to.
+    pub(super) length: Option<usize>,
+    pub(super) rule: Rule,
+}
+
+/// What is checked.
+#[derive(Debug)]
+pub(super) enum Rule {
+    /// Luhn over a range.
+    Luhn { from: usize, to: Option<usize> },
+    /// Verhoeff over everything.
+    Verhoeff,
+    /// ISO 7064 mod 97-10 over everything, letters as two digits.
+    Mod97,
+    /// ISO 7064 mod 11,10 over everything.
+    Mod1110,
+    /// A weighted sum.
+    Weighted(Box<Weighted>),
+    /// The remainder of a whole number.
+    Number(Box<Number>),
+    /// A real date.
+    Date(Calendar),
+    /// Leading digits with the lengths that belong to them.
+    Ranges(Vec<Range>),
+    /// One of these prefixes at a position, or none of them.
+    Prefix { at: usize, any: Vec<(String, String)>, wanted: bool },
+    /// Not the same character throughout.
+    Varied,
+    /// Among the first ten digits exactly one occurs two or three times.
+    OneRepeat,
+    /// Length by country, then mod 97-10 with the first four characters moved to the end.
+    Iban(BTreeMap<String, usize>),
+    /// A machine-readable zone of a travel document.
+    Mrz,
+    /// At least so many bits per character.
+    Entropy(f64),
+    /// Letters and digits both occur.
+    Mixed,
+}
+
+/// Digits from `low` to `high` in front, and lengths of the whole.
+#[derive(Debug)]
+pub(super) struct Range {
+    pub(super) low: String,
+    pub(super) high: String,
+    pub(super) lengths: Vec<(usize, usize)>,
+}
+
+/// `sum(weight * value) + add` modulo `modulus` is looked up in `table`, or compared with `remainder`.
+#[derive(Debug, Default)]
+pub(super) struct Weighted {
+    pub(super) from: usize,
+    pub(super) weights: Vec<i64>,
+    pub(super) modulus: i64,
+    pub(super) add: i64,
+    /// Values of characters in order; position is value.
+    pub(super) alphabet: String,
+    /// Values that differ from the alphabet.
+    pub(super) values: BTreeMap<char, i64>,
+    /// Values at the second, fourth ... place, if they differ.
+    pub(super) values_even: BTreeMap<char, i64>,
+    /// The products' digits are summed.
+    pub(super) cross_sums: bool,
+    pub(super) outcome: Outcome,
+}
+
+/// How a remainder is judged.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    /// The character at a position is the one in the table.
+    Table { at: usize, table: Vec<char> },
+    /// The remainder is this.
+    Remainder(i64),
+}
+
+impl Default for Outcome {
+    fn default() -> Outcome {
+        Outcome::Remainder(0)
+    }
+}
+
+/// The number written in a range, modulo `modulus`.
+#[derive(Debug)]
+pub(super) struct Number {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) modulus: u128,
+    /// Written before the number in a second try (births after a turn of the century).
+    pub(super) prefixed: Option<String>,
+    pub(super) replace: Vec<(String, String)>,
+    /// Character expected behind the number; without a table the rest, added, must divide evenly.
+    pub(super) table: Option<Vec<char>>,
+}
+
+impl Check {
+    /// Whether the value passes, or the check has nothing to say about it.
+    pub(super) fn passes(&self, raw: &str, compact: &str, today: Date) -> bool {
+        let applies = (self.when.is_empty() || compact.chars().next().is_some_and(|first| self.when.contains(first)))
+            && self.length.is_none_or(|length| length == compact.len());
+        !applies || self.rule.holds(raw, compact, today)
+    }
+}
+
+impl Rule {
+    fn holds(&self, raw: &str, compact: &str, today: Date) -> bool {
+        match self {
+            Rule::Luhn { from, to } => {
+                compact.get(*from..to.unwrap_or(compact.len())).is_some_and(|digits| luhn(digits.as_bytes()))
+            }
+            Rule::Verhoeff => verhoeff(compact.as_bytes()),
+            Rule::Mod97 => mod97(compact.bytes()) == Some(1),
+            Rule::Mod1110 => mod11_10(compact.as_bytes()),
+            Rule::Weighted(weighted) => weighted.holds(compact),
+            Rule::Number(number) => number.holds(compact),
+            Rule::Date(calendar) => calendar.holds(compact, today),
+            Rule::Ranges(ranges) => ranges.iter().any(|range| range.holds(compact)),
+            Rule::Prefix { at, any, wanted } => {
+                let inside = |(low, high): &(String, String)| {
+                    compact.get(*at..at + low.len()).is_some_and(|part| low.as_str() <= part && part <= high.as_str())
+                };
+                any.iter().any(inside) == *wanted
+            }
+            Rule::Varied => compact.bytes().any(|byte| Some(byte) != compact.bytes().next()),
+            Rule::OneRepeat => one_repeat(compact.as_bytes()),
+            Rule::Iban(lengths) => iban(compact, lengths),
+            Rule::Mrz => super::travel::zone_holds(raw),
+            Rule::Entropy(bits) => entropy(raw) >= *bits,
+            Rule::Mixed => {
+                compact.bytes().any(|byte| byte.is_ascii_digit()) && compact.bytes().any(|byte| byte.is_ascii_alphabetic())
+            }
+        }
+    }
+}
+
+impl Range {
+    fn holds(&self, compact: &str) -> bool {
+        let length = compact.len();
+        self.lengths.iter().any(|(low, high)| (*low..=*high).contains(&length))
+            && compact
+                .get(..self.low.len())
+                .is_some_and(|part| self.low.as_str() <= part && part <= self.high.as_str())
+    }
+}
+
+impl Weighted {
+    fn holds(&self, compact: &str) -> bool {
+        let mut sum = self.add;
+        let mut characters = compact.bytes().skip(self.from).map(char::from);
+        for (place, weight) in self.weights.iter().enumerate() {
+            let Some(value) = characters.next().and_then(|character| self.value(character, place)) else {
+                return false;
+            };
+            let product = weight * value;
+            sum += if self.cross_sums { product / 10 + product % 10 } else { product };
+        }
+        let remainder = sum.rem_euclid(self.modulus);
+        match &self.outcome {
+            Outcome::Remainder(wanted) => remainder == *wanted,
+            Outcome::Table { at, table } => {
+                let expected = usize::try_from(remainder).ok().and_then(|index| table.get(index));
+                expected.is_some_and(|&expected| compact.bytes().nth(*at).map(char::from) == Some(expected))
+            }
+        }
+    }
+
+    fn value(&self, character: char, place: usize) -> Option<i64> {
+        let special = if place % 2 == 1 { self.values_even.get(&character) } else { None };
+        special.or_else(|| self.values.get(&character)).copied().or_else(|| {
+            self.alphabet.bytes().position(|known| char::from(known) == character).and_then(|value| value.try_into().ok())
+        })
+    }
+}
+
+impl Number {
+    fn holds(&self, compact: &str) -> bool {
+        let Some((before, rest)) = compact.split_at_checked(self.to) else {
+            return false;
+        };
+        let Some(digits) = before.get(self.from..) else {
+            return false;
+        };
+        let mut digits = digits.to_owned();
+        for (from, to) in &self.replace {
+            digits = digits.replace(from, to);
+        }
+        self.number_holds(&digits, rest)
+            || self.prefixed.as_ref().is_some_and(|prefix| self.number_holds(&format!("{prefix}{digits}"), rest))
+    }
+
+    fn number_holds(&self, digits: &str, rest: &str) -> bool {
+        let Ok(number) = digits.parse::<u128>() else {
+            return false;
+        };
+        match &self.table {
+            Some(table) => {
+                let expected = usize::try_from(number % self.modulus).ok().and_then(|index| table.get(index));
+                expected.is_some() && expected.copied() == rest.chars().next()
+            }
+            None => rest.parse::<u128>().is_ok_and(|rest| (number % self.modulus + rest).is_multiple_of(self.modulus)),
+        }
+    }
+}
+
+fn digit(byte: u8) -> Option<u32> {
+    char::from(byte).to_digit(10)
+}
+
+/// Luhn: from the right, every second digit doubled.
+pub(super) fn luhn(digits: &[u8]) -> bool {
+    let sum = digits.iter().rev().enumerate().try_fold(0, |sum, (place, &byte)| {
+        let value = digit(byte)? * if place % 2 == 1 { 2 } else { 1 };
+        Some(sum + value / 10 + value % 10)
+    });
+    digits.len() > 1 && sum.is_some_and(|sum: u32| sum.is_multiple_of(10))
+}
+
+/// Verhoeff, by composing permutations in the dihedral group of ten elements.
+fn verhoeff(digits: &[u8]) -> bool {
+    const PERMUTATION: [u32; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
+    let product = |a: u32, b: u32| match (a < 5, b < 5) {
+        (true, true) => (a + b) % 5,
+        (true, false) => (a + b - 5) % 5 + 5,
+        (false, true) => (a - 5 + 5 - b) % 5 + 5,
+        (false, false) => (a + 5 - b) % 5,
+    };
+    let total = digits.iter().rev().enumerate().try_fold(0, |total, (place, &byte)| {
+        let permuted = (0..place % 8).try_fold(digit(byte)?, |value, _| PERMUTATION.get(value as usize).copied())?;
+        Some(product(total, permuted))
+    });
+    total == Some(0)
+}
+
+/// The remainder by 97 of digits and letters, where a letter counts as two digits.
+fn mod97(bytes: impl Iterator<Item = u8>) -> Option<u32> {
+    bytes.into_iter().try_fold(0, |remainder, byte| {
+        let value = char::from(byte).to_digit(36)?;
+        Some(if value < 10 { (remainder * 10 + value) % 97 } else { (remainder * 100 + value) % 97 })
+    })
+}
+
+fn iban(compact: &str, lengths: &BTreeMap<String, usize>) -> bool {
+    let known = compact.get(..2).and_then(|country| lengths.get(country));
+    let Some((head, rest)) = compact.split_at_checked(4) else {
+        return false;
+    };
+    known == Some(&compact.len()) && mod97(rest.bytes().chain(head.bytes())) == Some(1)
+}
+
+fn mod11_10(digits: &[u8]) -> bool {
+    let Some((&last, body)) = digits.split_last() else {
+        return false;
+    };
+    let product = body.iter().try_fold(10, |product, &byte| {
+        let sum = (product + digit(byte)?) % 10;
+        Some(if sum == 0 { 20 } else { sum * 2 } % 11)
+    });
+    product.is_some_and(|product: u32| digit(last) == Some((11 - product) % 10))
+}
+
+fn one_repeat(digits: &[u8]) -> bool {
+    let mut counts = [0u8; 10];
+    for &byte in digits.iter().take(10) {
+        match digit(byte).and_then(|value| counts.get_mut(value as usize)) {
+            Some(count) => *count += 1,
+            None => return false,
+        }
+    }
+    let repeated: Vec<u8> = counts.into_iter().filter(|&count| count > 1).collect();
+    matches!(repeated.as_slice(), [2 | 3])
+}
+
+/// Shannon entropy in bits per byte.
+fn entropy(text: &str) -> f64 {
+    let mut counts = [0u32; 256];
+    for byte in text.bytes() {
+        if let Some(count) = counts.get_mut(usize::from(byte)) {
+            *count += 1;
+        }
+    }
+    let length = text.len().max(1) as f64;
+    counts.iter().filter(|&&count| count > 0).map(|&count| f64::from(count) / length).map(|p| -p * p.log2()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_algorithms_know_their_published_values() {
+        assert!(luhn(b"4111111111111111") && !luhn(b"4111111111111112"));
+        assert!(verhoeff(b"234123412346") && !verhoeff(b"234123412347"));
+        assert!(mod11_10(b"33392005961") && !mod11_10(b"33392005962"));
+        assert!(one_repeat(b"36574261809") && !one_repeat(b"36554266806"));
+    }
+}

@@ -1,0 +1,349 @@
+//! Takes in the pieces of one message and keeps what was found.
+//!
+//! Everything is bounded: scratch buffers are used again, a container holds a few identifiers, people are 16 bytes each.
+//! In text without a container every identifier is a person, except that identifiers of different kinds which stand
+//! close together are one person's.
+
+use jiff::civil::Date;
+
+use crate::transfer::{Container, DigestKey, Locator, Piece, Sink};
+
+use super::detector::{Detector, Finder, Needs};
+use super::fold::{self, Folded};
+use super::identity::{Identifier, Record};
+use super::key::{KeyCache, KeyInfo};
+use super::record::{self, Frame, Named, Register, Waiting};
+use super::scan::{self, Hit, Scratch, Target};
+use super::tally::Tallies;
+use super::{Detectors, Finding, Findings, Keep, OVERLAP, overlap, period};
+
+/// How far apart identifiers of one person may stand in plain text, in bytes.
+const NEAR: u64 = 120;
+/// Containers that are followed; what is nested deeper belongs to the last of them.
+const DEPTH: usize = 512;
+
+/// Takes in one message.
+#[derive(Debug)]
+pub struct Collector<'d> {
+    detectors: &'d Detectors,
+    today: Date,
+    cache: KeyCache,
+    scratch: Scratch,
+    frames: Vec<Frame>,
+    /// Containers deeper than are followed.
+    deeper: usize,
+    tallies: Tallies,
+    register: Register<'d>,
+    cluster: Cluster,
+}
+
+/// Identifiers in plain text that stand close together.
+#[derive(Debug, Default)]
+struct Cluster {
+    record: Record,
+    start: u64,
+    end: u64,
+}
+
+/// A hit with what is needed to write it down.
+struct Spotted<'a> {
+    hit: Hit,
+    detector: &'a Detector,
+    category: crate::transfer::Category,
+    /// Offsets in the decoded part.
+    start: u64,
+    end: u64,
+    raw: &'a str,
+}
+
+impl<'d> Collector<'d> {
+    pub(super) fn new(detectors: &'d Detectors, key: &'d DigestKey, keep: Keep, today: Date) -> Collector<'d> {
+        Collector {
+            detectors,
+            today,
+            cache: KeyCache::new(),
+            scratch: Scratch::default(),
+            frames: Vec::new(),
+            deeper: 0,
+            tallies: Tallies::new(keep),
+            register: Register::new(key),
+            cluster: Cluster::default(),
+        }
+    }
+
+    /// What the message holds.
+    pub fn finish(mut self) -> Findings {
+        self.deeper = 0;
+        while !self.frames.is_empty() {
+            self.close();
+        }
+        self.end_cluster();
+        self.tallies.finish(self.register.people)
+    }
+
+    /// Enters the people of a run of plain text.
+    fn end_cluster(&mut self) {
+        if self.cluster.record.is_empty() {
+            return;
+        }
+        let cluster = std::mem::take(&mut self.cluster);
+        let entered = self.register.enter(&cluster.record);
+        if let Some(frame) = self.frames.last_mut() {
+            frame.note(entered);
+        }
+    }
+
+    /// Counts the hits of a piece and hands them to the record or the text they stand in.
+    fn take(&mut self, piece: &Piece<'_>, text: &str, folded: Option<&Folded>, whole: bool) {
+        let hits = std::mem::take(&mut self.scratch.hits);
+        let mut clusters: Vec<Cluster> = Vec::new();
+        for hit in &hits {
+            let Some(spotted) = self.spotted(piece, text, folded, *hit) else {
+                continue;
+            };
+            if matches!(spotted.detector.needs, Needs::Person | Needs::Partner(_)) {
+                self.wait(piece, &spotted);
+                continue;
+            }
+            self.tallies.add(spotted.category, piece.at, piece.key.unwrap_or(""));
+            if let Some(finding) = self.finding(piece, &spotted) {
+                self.tallies.keep(finding);
+            }
+            if spotted.detector.is_personal() {
+                gather(&mut clusters, &spotted);
+            }
+        }
+        self.scratch.hits = hits;
+        if !clusters.is_empty() {
+            self.place(piece, clusters, whole);
+        }
+    }
+
+    fn spotted<'a>(
+        &self,
+        piece: &Piece<'_>,
+        text: &'a str,
+        folded: Option<&Folded>,
+        hit: Hit,
+    ) -> Option<Spotted<'a>>
+    where
+        'd: 'a,
+    {
+        let detectors: &'d Detectors = self.detectors;
+        let detector = detectors.list.get(hit.detector)?;
+        let original = |offset: usize| folded.map_or(offset, |folded| folded.original(offset));
+        let (start, end) = (original(hit.start), original(hit.end));
+        if !piece.report.contains(&start) {
+            return None;
+        }
+        let range = hit.start..hit.end;
+        let category = match detector.ended {
+            Some(ended) if period::has_ended(text, &range, self.today) => ended,
+            _ => detector.category,
+        };
+        let (start, end) = (piece.offset + start as u64, piece.offset + end as u64);
+        Some(Spotted { hit, detector, category, start, end, raw: text.get(range)? })
+    }
+
+    fn finding(&self, piece: &Piece<'_>, spotted: &Spotted<'_>) -> Option<Finding> {
+        (self.tallies.keep >= Keep::Findings).then(|| Finding {
+            category: spotted.category,
+            detector: std::sync::Arc::clone(&spotted.detector.id),
+            confidence: spotted.hit.confidence,
+            r#where: piece.at.exact(),
+            start: spotted.start,
+            end: spotted.end,
+            value: (self.tallies.keep == Keep::Values).then(|| spotted.raw.to_owned()),
+        })
+    }
+
+    /// A weak finding waits in its record for company. Without a record it is nothing.
+    fn wait(&mut self, piece: &Piece<'_>, spotted: &Spotted<'_>) {
+        let finding = self.finding(piece, spotted);
+        let detectors = self.detectors;
+        let Some(frame) = self.frames.last_mut().filter(|frame| frame.is_record()) else {
+            return;
+        };
+        name(detectors, frame, piece);
+        frame.wait(Waiting {
+            detector: spotted.hit.detector,
+            needs: spotted.detector.needs,
+            category: spotted.category,
+            identifier: Identifier::of(spotted.detector, spotted.raw),
+            location: piece.at.pattern(),
+            finding,
+        });
+    }
+
+    /// Hands what a piece says about people to where it belongs.
+    fn place(&mut self, piece: &Piece<'_>, mut clusters: Vec<Cluster>, whole: bool) {
+        let detectors = self.detectors;
+        let alone = clusters.len() == 1;
+        if let Some(frame) = self.frames.last_mut()
+            && whole
+        {
+            let is_list = frame.container == Container::List;
+            if is_list || frame.is_record() {
+                name(detectors, frame, piece);
+            }
+            if is_list && frame.named == Named::Part {
+                clusters.drain(..).for_each(|cluster| frame.take_part(cluster.record, &mut self.register));
+            } else if frame.is_record() && alone {
+                clusters.drain(..).for_each(|cluster| frame.record.absorb(cluster.record));
+            } else if is_list || frame.is_record() {
+                for cluster in clusters.drain(..) {
+                    let entered = self.register.enter(&cluster.record);
+                    frame.note(entered);
+                }
+            }
+        }
+        // What is left stands in plain text, which may go on from an earlier piece.
+        clusters.into_iter().for_each(|cluster| self.go_on(cluster));
+    }
+
+    fn go_on(&mut self, next: Cluster) {
+        if !self.cluster.goes_on_with(next.start, &next.record) {
+            self.end_cluster();
+            self.cluster = next;
+            return;
+        }
+        self.cluster.record.absorb(next.record);
+        self.cluster.end = next.end;
+    }
+
+    /// Looks at what the field's name alone says. A hit that fills the value takes its place if it is surer.
+    fn take_field(&mut self, text: &str, fields: &[usize]) {
+        let value = text.trim();
+        let start = text.len() - text.trim_start().len();
+        let fitting = fields.iter().filter_map(|&index| {
+            let detector = self.detectors.list.get(index)?;
+            let Finder::Field(shape) = &detector.finder else {
+                return None;
+            };
+            let confidence = detector.confidence.key;
+            shape.fits(value).then_some(Hit { detector: index, start, end: start + value.len(), confidence })
+        });
+        let Some(best) = fitting.max_by(|a, b| a.confidence.total_cmp(&b.confidence)) else {
+            return;
+        };
+        let fills = |hit: &Hit| (hit.end - hit.start) * 2 > value.len();
+        if !self.scratch.hits.iter().any(|hit| fills(hit) && hit.confidence >= best.confidence) {
+            self.scratch.hits.retain(|hit| !fills(hit));
+            self.scratch.hits.push(best);
+        }
+    }
+
+    /// In the head, what the sender proves itself with is meant for the receiver.
+    fn drop_credentials(&mut self, info: &KeyInfo) {
+        let in_head = self.frames.iter().any(|frame| frame.container == Container::Head);
+        if info.credential && in_head {
+            let list = &self.detectors.list;
+            let is_secret = |hit: &Hit| {
+                list.get(hit.detector).is_some_and(|detector| detector.category.as_str().starts_with("secret"))
+            };
+            self.scratch.hits.retain(|hit| !is_secret(hit));
+        }
+    }
+}
+
+impl Cluster {
+    /// Whether what begins at `start` still belongs to it.
+    fn goes_on_with(&self, start: u64, record: &Record) -> bool {
+        let near = !self.record.is_empty() && start >= self.end && start - self.end <= NEAR;
+        near && record.identifiers.iter().all(|identifier| self.record.admits(identifier))
+    }
+}
+
+/// Adds a hit to the cluster it belongs to.
+fn gather(clusters: &mut Vec<Cluster>, spotted: &Spotted<'_>) {
+    let mut record = Record::default();
+    record.add(spotted.category, Identifier::of(spotted.detector, spotted.raw));
+    match clusters.last_mut() {
+        Some(last) if last.goes_on_with(spotted.start, &record) => {
+            last.record.absorb(record);
+            last.end = spotted.end;
+        }
+        _ => clusters.push(Cluster { record, start: spotted.start, end: spotted.end }),
+    }
+}
+
+/// Learns from the location of a piece whether its container is named as a part of what is around it.
+fn name(detectors: &Detectors, frame: &mut Frame, piece: &Piece<'_>) {
+    if frame.named == Named::Unknown {
+        let is_list = frame.container == Container::List;
+        let is_part = container_name(piece.at, piece.key, is_list).is_some_and(|name| detectors.keys.is_part(&name));
+        frame.named = if is_part { Named::Part } else { Named::Own };
+    }
+}
+
+/// The name under which the container of a piece stands: the last name of the location that is not the piece's own.
+fn container_name(at: &Locator, key: Option<&str>, is_list: bool) -> Option<String> {
+    let pattern = at.pattern();
+    let mut names = pattern.rsplit('/').filter(|name| *name != "*").map(str::to_owned);
+    let last = names.next()?;
+    if is_list || Some(last.as_str()) != key { Some(last) } else { names.next() }
+}
+
+impl Sink for Collector<'_> {
+    fn open(&mut self, container: Container) {
+        if self.frames.len() >= DEPTH {
+            self.deeper += 1;
+            return;
+        }
+        self.end_cluster();
+        let mut frame = Frame::new(container);
+        if container == Container::Part && self.frames.last().is_some_and(|parent| parent.container == Container::Form) {
+            frame.named = Named::Part;
+        }
+        self.frames.push(frame);
+    }
+
+    fn close(&mut self) {
+        if self.deeper > 0 {
+            self.deeper -= 1;
+            return;
+        }
+        self.end_cluster();
+        let Some(mut frame) = self.frames.pop() else {
+            return;
+        };
+        let (admitted, left) = frame.admit_waiting();
+        for waiting in admitted {
+            self.tallies.add_at(waiting.category, waiting.location);
+            waiting.finding.into_iter().for_each(|finding| self.tallies.keep(finding));
+        }
+        let parent = self.frames.last_mut();
+        if let Some(parent) = parent
+            && frame.named == Named::Part
+            && parent.is_record()
+        {
+            left.into_iter().for_each(|waiting| parent.wait(waiting));
+        }
+        record::close(frame, self.frames.last_mut(), &mut self.register);
+    }
+
+    fn piece(&mut self, piece: Piece<'_>) {
+        let whole = piece.report.start == 0 && piece.report.end >= piece.text.len();
+        let folded = if piece.text.is_ascii() { None } else { fold::fold(piece.text) };
+        let text = folded.as_ref().map_or(piece.text, |folded| folded.text.as_str());
+        let (from, to) = match &folded {
+            Some(folded) => (0, folded.text.len()),
+            None => (piece.report.start.saturating_sub(OVERLAP), (piece.report.end + OVERLAP).min(text.len())),
+        };
+        self.scratch.hits.clear();
+        let info = self.cache.look_up(&self.detectors.keys, piece.key, self.detectors.scanned);
+        scan::scan(self.detectors, &Target { text, from, to, key: info, today: self.today }, &mut self.scratch);
+        if self.scratch.hits.is_empty() && info.fields.is_empty() {
+            return;
+        }
+        let info = info.clone();
+        overlap::settle(&mut self.scratch.hits);
+        if whole && !info.fields.is_empty() {
+            self.take_field(text, &info.fields);
+        }
+        self.drop_credentials(&info);
+        if !self.scratch.hits.is_empty() {
+            self.take(&piece, text, folded.as_ref(), whole);
+        }
+    }
+}

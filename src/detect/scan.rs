@@ -1,0 +1,190 @@
+//! The hot loop: from spots to hits.
+//!
+//! The prefilter names spots and the detectors that could match there; each is verified at that spot alone, from the
+//! cheapest test to the dearest: automaton, boundaries, check, evidence. Memory is handed in and used again. Nothing here
+//! looks further than a bounded distance from a spot, so the time is linear in the text.
+
+use jiff::civil::Date;
+
+use super::Detectors;
+use super::context::Context;
+use super::detector::{Detector, Finder, Stands};
+use super::evidence;
+use super::key::KeyInfo;
+use super::prefilter::Prefilter;
+use super::shape::is_unspaced;
+
+/// Ends that are tried for one detector at one spot, longest first.
+const TRIES: usize = 24;
+
+/// A confirmed match.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Hit {
+    pub(super) detector: usize,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) confidence: f32,
+}
+
+/// What is scanned.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) text: &'a str,
+    /// Where matches may begin.
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) key: &'a KeyInfo,
+    pub(super) today: Date,
+}
+
+/// Buffers that are used again from text to text.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    ends: Vec<usize>,
+    compact: String,
+    pub(super) context: Context,
+    pub(super) hits: Vec<Hit>,
+}
+
+/// Finds every match of every detector; they may overlap.
+pub(super) fn scan(detectors: &Detectors, target: &Target<'_>, scratch: &mut Scratch) {
+    scratch.context.clear();
+    let bytes = target.text.as_bytes();
+    let active = detectors.always.or(target.key.scanned);
+    Prefilter::spots(bytes, target.from, target.to, |at| {
+        let candidates = detectors.prefilter.candidates(bytes, at).and(active);
+        if !candidates.is_empty() {
+            candidates.iter().for_each(|index| verify(detectors, index, target, at, scratch));
+        }
+        if bytes.get(at) == Some(&b'@') {
+            detectors.emails.iter().for_each(|&index| verify_email(detectors, index, target, at, scratch));
+        }
+    });
+}
+
+fn verify(detectors: &Detectors, index: usize, target: &Target<'_>, at: usize, scratch: &mut Scratch) {
+    let Some(detector) = detectors.list.get(index) else {
+        return;
+    };
+    let Finder::Pattern(automaton) = &detector.finder else {
+        return;
+    };
+    automaton.ends(target.text.as_bytes(), at, &mut scratch.ends);
+    if scratch.ends.is_empty() || !begins(target.text, at) {
+        return;
+    }
+    for tried in 0..TRIES {
+        let Some(&end) = scratch.ends.iter().rev().nth(tried) else {
+            return;
+        };
+        if confirm(detectors, index, detector, target, at..end, scratch) {
+            return;
+        }
+    }
+}
+
+fn verify_email(detectors: &Detectors, index: usize, target: &Target<'_>, at: usize, scratch: &mut Scratch) {
+    let Some(detector) = detectors.list.get(index) else {
+        return;
+    };
+    if let Finder::Email(email) = &detector.finder
+        && let Some((start, end)) = email.around(target.text, at)
+    {
+        confirm(detectors, index, detector, target, start..end, scratch);
+    }
+}
+
+fn confirm(
+    detectors: &Detectors,
+    index: usize,
+    detector: &Detector,
+    target: &Target<'_>,
+    range: std::ops::Range<usize>,
+    scratch: &mut Scratch,
+) -> bool {
+    let Some(raw) = target.text.get(range.clone()) else {
+        return false;
+    };
+    if !ends(target.text, range.end) || is_fraction(target.text.as_bytes(), &range) {
+        return false;
+    }
+    if detector.stands == Stands::Line && !stands_alone(target.text, &range) {
+        return false;
+    }
+    compact(raw, &mut scratch.compact);
+    if !detector.checks.iter().all(|check| check.passes(raw, &scratch.compact, target.today)) {
+        return false;
+    }
+    if is_inside_digest(target.text.as_bytes(), &range) {
+        return false;
+    }
+    let Some(confidence) = evidence::weigh(detectors, index, detector, target, &range, &mut scratch.context) else {
+        return false;
+    };
+    scratch.hits.push(Hit { detector: index, start: range.start, end: range.end, confidence });
+    true
+}
+
+/// Letters and digits in upper case: the form in which checks and digests see a value.
+pub(super) fn compact(raw: &str, compact: &mut String) {
+    compact.clear();
+    compact.extend(raw.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()));
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() && !is_unspaced(c)
+}
+
+/// Whether a word can begin at `at`: nothing of the same word stands before it. An escape left in the text is not part
+/// of a word.
+fn begins(text: &str, at: usize) -> bool {
+    if !text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(is_word) {
+        return true;
+    }
+    let mut before = text.get(..at).unwrap_or("").chars().rev();
+    match before.next() {
+        Some('n' | 'r' | 't') if before.next() == Some('\\') => true,
+        Some(c) => !is_word(c),
+        None => true,
+    }
+}
+
+fn ends(text: &str, at: usize) -> bool {
+    let Some((before, after)) = text.split_at_checked(at) else {
+        return false;
+    };
+    !(before.chars().next_back().is_some_and(is_word) && after.chars().next().is_some_and(is_word))
+}
+
+/// Whether the match is a part of a decimal number.
+fn is_fraction(bytes: &[u8], range: &std::ops::Range<usize>) -> bool {
+    let is_digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    let is_point = |at: Option<usize>| at.and_then(|at| bytes.get(at)) == Some(&b'.');
+    let (start, end) = (range.start, range.end);
+    let before = is_digit(Some(start)) && is_point(start.checked_sub(1)) && is_digit(start.checked_sub(2));
+    let after = is_digit(end.checked_sub(1)) && is_point(Some(end)) && is_digit(Some(end + 1));
+    before || after
+}
+
+/// Whether the match is a part of a UUID or of a longer run of hexadecimal digits with hyphens.
+fn is_inside_digest(bytes: &[u8], range: &std::ops::Range<usize>) -> bool {
+    const LONGEST: usize = 48;
+    let hyphen = |at: Option<usize>| at.and_then(|at| bytes.get(at)) == Some(&b'-');
+    if !hyphen(range.start.checked_sub(1)) && !hyphen(Some(range.end)) {
+        return false;
+    }
+    let is_part = |byte: &&u8| byte.is_ascii_hexdigit() || **byte == b'-';
+    let count = |part: &mut dyn Iterator<Item = &u8>| part.filter(|byte| byte.is_ascii_hexdigit()).count();
+    let before = count(&mut bytes.get(..range.start).unwrap_or_default().iter().rev().take(LONGEST).take_while(is_part));
+    let after = count(&mut bytes.get(range.end..).unwrap_or_default().iter().take(LONGEST).take_while(is_part));
+    let inside = bytes.get(range.clone()).unwrap_or_default();
+    inside.iter().all(|byte| is_part(&byte)) && before + after + count(&mut inside.iter()) >= 32
+}
+
+/// Whether the line holds nothing but the match and ornaments.
+fn stands_alone(text: &str, range: &std::ops::Range<usize>) -> bool {
+    let is_ornament = |c: char| c.is_whitespace() || !c.is_alphanumeric();
+    let before = text.get(..range.start).unwrap_or("").chars().rev().take(80).take_while(|&c| c != '\n');
+    let after = text.get(range.end..).unwrap_or("").chars().take(80).take_while(|&c| c != '\n');
+    before.chain(after).all(is_ornament)
+}

@@ -1,0 +1,50 @@
+//! A set of scanned detectors: one bit each, so that "which could start here" is a few ANDs.
+
+/// How many 64-bit words a set has.
+const WORDS: usize = 4;
+
+/// The most detectors that can be scanned for at once.
+pub(super) const CAPACITY: usize = WORDS * 64;
+
+/// Detectors by their number. A detector that is not scanned for (evidence is its key alone) has no bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Set([u64; WORDS]);
+
+impl Set {
+    pub(super) fn insert(&mut self, index: usize) {
+        if let Some(word) = self.0.get_mut(index / 64) {
+            *word |= 1 << (index % 64);
+        }
+    }
+
+    pub(super) fn contains(self, index: usize) -> bool {
+        self.0.get(index / 64).is_some_and(|word| word & (1 << (index % 64)) != 0)
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0.iter().fold(0, |all, word| all | word) == 0
+    }
+
+    #[inline]
+    pub(super) fn and(self, other: Set) -> Set {
+        let mut result = self;
+        result.0.iter_mut().zip(other.0).for_each(|(word, with)| *word &= with);
+        result
+    }
+
+    pub(super) fn or(self, other: Set) -> Set {
+        let mut result = self;
+        result.0.iter_mut().zip(other.0).for_each(|(word, with)| *word |= with);
+        result
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().enumerate().flat_map(|(number, mut word)| {
+            std::iter::from_fn(move || {
+                let bit = word.trailing_zeros();
+                word &= word.wrapping_sub(1);
+                (bit < 64).then_some(number * 64 + bit as usize)
+            })
+        })
+    }
+}

@@ -1,0 +1,386 @@
+//! The one path from a transfer to its decision. Every door uses it: the proxy, the `decide` command, the API.
+//!
+//! ```text
+//! envelope + body ─▶ interest? ─▶ inspect (decode, detect) ─▶ touches ─▶ ledger: count, decide, commit ─▶ audit ─▶ verdict
+//!                       └─ no rule can ask about content: it is not read
+//! ```
+//!
+//! The gate fails closed, out loud: an error of decoding, the ledger or the audit log becomes a decision with its own
+//! reason, unless the configuration opens that failure. What was admitted is in the ledger, durably, before a
+//! [`Clearance`] exists; a crash after that over-counts and never under-counts.
+
+mod body;
+
+mod clearance;
+
+mod inspect;
+
+mod record;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::HeaderMap;
+use jiff::Timestamp;
+
+use crate::audit::Audit;
+use crate::config::{Application, Live, OnFailure, Snapshot};
+use crate::ledger::Ledger;
+use crate::metrics::{Metrics, Outcome as FailureOutcome, Stage};
+use crate::policy::{Case, FactSet, FactValue, Interest, Outcome};
+use crate::transfer::{Action, Category, Cause, Content, Count, Decision, DigestKey, Direction, Mode, Party, Reason};
+
+pub use body::{Body, Stored};
+pub use clearance::{Clearance, Endpoint};
+use inspect::{Head, Inspection};
+
+/// The one fact that a door knows and nobody needs to declare: the receiver belongs to the organisation.
+const IN_ORGANISATION: &str = "importer-in-organisation";
+
+/// Decides transfers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    live: Live,
+    ledger: Ledger,
+    audit: Arc<Audit>,
+    metrics: Metrics,
+    key: DigestKey,
+}
+
+/// A message as its door knows it: who sends what to whom.
+#[derive(Clone, Copy)]
+pub struct Envelope<'a> {
+    /// The configuration the flow began under; a reload does not change a flow half way.
+    pub snapshot: &'a Arc<Snapshot>,
+    /// Name of the door.
+    pub listener: &'a Arc<str>,
+    /// The sender, if known.
+    pub application: Option<&'a Application>,
+    /// Which message of the flow.
+    pub direction: Direction,
+    /// Request method.
+    pub method: &'a str,
+    /// Path and query of the request. Empty for a response: its target is the request's.
+    pub target: &'a str,
+    /// Path and query for the record; the same as `target` in a request.
+    pub path: &'a str,
+    /// Head of the message.
+    pub headers: &'a HeaderMap,
+    /// Who the data leaves.
+    pub exporter: &'a Party,
+    /// Who receives it.
+    pub importer: &'a Party,
+    /// The receiver is the organisation itself: its API in a request from outside, its client in a response from outside.
+    pub comes_home: bool,
+    /// Answers that belong to this transfer alone (`decide --fact`).
+    pub facts: Option<&'a FactSet>,
+}
+
+/// The answer to a door.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The message may leave.
+    Pass(Arc<Decision>),
+    /// It may not.
+    Refuse(Arc<Decision>),
+}
+
+/// Why the gateway itself stops a transfer, outside every pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guard {
+    /// Fixes the status of the refusal.
+    pub cause: Cause,
+    /// Stable name, shown as rule `gateway/NAME`.
+    pub rule: &'static str,
+    /// In plain words.
+    pub why: &'static str,
+    /// What would let it pass.
+    pub passes_if: &'static str,
+}
+
+impl Gate {
+    /// A gate over the running configuration and its stores.
+    pub fn new(live: Live, ledger: Ledger, audit: Arc<Audit>, metrics: Metrics, key: DigestKey) -> Gate {
+        Gate { live, ledger, audit, metrics, key }
+    }
+
+    /// The running configuration.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// The metrics.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Whether rules speak about this message, and whether they (or the inventory) want to know its content.
+    pub fn interest(&self, envelope: &Envelope<'_>) -> Interest {
+        let facts = envelope.facts();
+        let content = Content::default();
+        let mut interest = envelope.snapshot.packs.interest(&envelope.case(Timestamp::now(), &facts, &content));
+        interest.content |= envelope.snapshot.settings.inventory && envelope.direction == Direction::Request;
+        interest
+    }
+
+    /// Decides a request and, when it may leave, clears the endpoint it was judged on.
+    ///
+    /// # Errors
+    /// The refusal, as the decision that explains it.
+    pub async fn clear(
+        &self,
+        envelope: &Envelope<'_>,
+        body: &Body,
+        endpoint: Endpoint,
+    ) -> Result<(Clearance, Arc<Decision>), Arc<Decision>> {
+        match self.decide(envelope, body).await {
+            Verdict::Pass(decision) => Ok((Clearance::grant(endpoint), decision)),
+            Verdict::Refuse(decision) => Err(decision),
+        }
+    }
+
+    /// Decides a message: counts it, records it, and says whether it may leave.
+    pub async fn decide(&self, envelope: &Envelope<'_>, body: &Body) -> Verdict {
+        let started = Instant::now();
+        let facts = envelope.facts();
+        let inspection = match self.look(envelope, body).await {
+            Ok(inspection) => inspection,
+            Err(decision) => return self.conclude(*decision, started),
+        };
+        let now = Timestamp::now();
+        let case = envelope.case(now, &facts, &inspection.content);
+        let outcome = self.judge(envelope, &case, inspection.malformed).await;
+        let decision = record::decision(envelope, now, inspection.content, inspection.found, outcome);
+        self.conclude(decision, started)
+    }
+
+    /// Decides without counting, recording or sending anything: what would become of this message at that time?
+    ///
+    /// # Errors
+    /// The body or the ledger cannot be read.
+    pub async fn rehearse(
+        &self,
+        envelope: &Envelope<'_>,
+        body: &Body,
+        now: Timestamp,
+    ) -> std::io::Result<Decision> {
+        rehearse(&self.key, &self.metrics, Some(&self.ledger), envelope, body, now).await
+    }
+
+    /// Refuses a message for a reason of the gateway's own, and records that.
+    pub fn refuse(&self, envelope: &Envelope<'_>, guard: Guard, bytes: u64) -> Arc<Decision> {
+        let started = Instant::now();
+        let outcome = guard.outcome();
+        let decision = record::decision(envelope, Timestamp::now(), Content::skipped(bytes), Vec::new(), outcome);
+        match self.conclude(decision, started) {
+            Verdict::Pass(decision) | Verdict::Refuse(decision) => decision,
+        }
+    }
+
+    /// Reads the content if any rule could ask about it. An error is a decision of its own.
+    async fn look(&self, envelope: &Envelope<'_>, body: &Body) -> Result<Inspection, Box<Decision>> {
+        if !self.interest(envelope).content {
+            let content = match body {
+                Body::Opaque(reason, bytes) => Content::opaque(*bytes, *reason),
+                body => Content::skipped(body.len()),
+            };
+            return Ok(Inspection { content, ..Inspection::default() });
+        }
+        let head = Head { target: envelope.target, headers: envelope.headers };
+        match inspect::inspect(envelope.snapshot, &self.key, &self.metrics, head, body).await {
+            Ok(inspection) => Ok(inspection),
+            Err(_) => {
+                self.metrics.failure(Stage::Decode, FailureOutcome::Closed);
+                let content = Content::opaque(body.len(), Category::undecodable());
+                let outcome = READ_FAILED.outcome();
+                Err(Box::new(record::decision(envelope, Timestamp::now(), content, Vec::new(), outcome)))
+            }
+        }
+    }
+
+    /// Asks the packs, with the ledger's counts.
+    async fn judge(&self, envelope: &Envelope<'_>, case: &Case<'_>, malformed: bool) -> Outcome {
+        if let Some(guard) = self.unreadable(envelope, case.content, malformed) {
+            return guard.outcome();
+        }
+        let packs = &envelope.snapshot.packs;
+        let touches = packs.touches(case);
+        if touches.is_empty() {
+            return packs.decide(case, &[], &[]);
+        }
+        let observing = envelope.snapshot.settings.mode == Mode::Observe;
+        let counted = self
+            .ledger
+            .decide(&touches, |counts| {
+                let outcome = packs.decide(case, &touches, counts);
+                let leaves = observing || outcome.action < Action::Block;
+                (outcome, leaves)
+            })
+            .await;
+        counted.unwrap_or_else(|error| {
+            tracing::error!(%error, "the ledger failed");
+            match envelope.snapshot.settings.failure.ledger {
+                OnFailure::Closed => {
+                    self.metrics.failure(Stage::Ledger, FailureOutcome::Closed);
+                    LEDGER_FAILED.outcome()
+                }
+                OnFailure::Open => {
+                    self.metrics.failure(Stage::Ledger, FailureOutcome::Open);
+                    let mut outcome = packs.decide(case, &touches, &vec![Count::default(); touches.len()]);
+                    outcome.warnings.push("ledger-failed".to_owned());
+                    outcome
+                }
+            }
+        })
+    }
+
+    /// The guard against content that rules ask about and nobody can read, where that failure is closed.
+    fn unreadable(&self, envelope: &Envelope<'_>, content: &Content, malformed: bool) -> Option<Guard> {
+        let oversize = content.opaque.contains_key(&Category::oversize());
+        if !malformed && !oversize {
+            return None;
+        }
+        if envelope.snapshot.settings.failure.decode == OnFailure::Open {
+            self.metrics.failure(Stage::Decode, FailureOutcome::Open);
+            return None;
+        }
+        self.metrics.failure(Stage::Decode, FailureOutcome::Closed);
+        Some(if oversize { TOO_LARGE } else { MALFORMED })
+    }
+
+    /// Writes the record and the metrics. A record that cannot be written turns the decision, if that failure is closed.
+    fn conclude(&self, mut decision: Decision, started: Instant) -> Verdict {
+        if let Err(error) = self.audit.append(&decision) {
+            tracing::error!(%error, "the audit log cannot be written");
+            match self.live.now().settings.failure.audit {
+                OnFailure::Open => self.metrics.failure(Stage::Audit, FailureOutcome::Open),
+                OnFailure::Closed => {
+                    self.metrics.failure(Stage::Audit, FailureOutcome::Closed);
+                    record::turn(&mut decision, AUDIT_FAILED.outcome());
+                }
+            }
+        }
+        self.metrics.decided(&decision, started.elapsed().as_secs_f64());
+        let decision = Arc::new(decision);
+        if decision.lets_go() { Verdict::Pass(decision) } else { Verdict::Refuse(decision) }
+    }
+}
+
+/// The decision about a message that is only imagined: nothing is sent, counted or recorded.
+///
+/// # Errors
+/// The body or the ledger cannot be read.
+pub async fn rehearse(
+    key: &DigestKey,
+    metrics: &Metrics,
+    ledger: Option<&Ledger>,
+    envelope: &Envelope<'_>,
+    body: &Body,
+    now: Timestamp,
+) -> std::io::Result<Decision> {
+    let facts = envelope.facts();
+    let head = Head { target: envelope.target, headers: envelope.headers };
+    let inspection = inspect::inspect(envelope.snapshot, key, metrics, head, body).await?;
+    let case = envelope.case(now, &facts, &inspection.content);
+    let packs = &envelope.snapshot.packs;
+    let touches = packs.touches(&case);
+    let counts = match ledger {
+        Some(ledger) => ledger.peek(&touches).map_err(std::io::Error::other)?,
+        None => touches.iter().map(|touch| Count { before: 0, adding: touch.people.len() as u64 }).collect(),
+    };
+    let outcome = packs.decide(&case, &touches, &counts);
+    Ok(record::decision(envelope, now, inspection.content, inspection.found, outcome))
+}
+
+impl<'a> Envelope<'a> {
+    /// What is known about this transfer: the exporter's answers, the application's, the importer's, its own.
+    fn facts(&self) -> Cow<'a, FactSet> {
+        let base = &self.snapshot.settings.exporter.facts;
+        let application = self.application.map(|application| &application.facts);
+        let importer = self
+            .importer
+            .host
+            .as_deref()
+            .and_then(|host| self.snapshot.importers.iter().find(|importer| importer.is(host)))
+            .map(|importer| &importer.facts);
+        let more = [application, importer, self.facts].into_iter().flatten().filter(|facts| !facts.is_empty());
+        let mut merged = Cow::Borrowed(base);
+        if self.comes_home && self.snapshot.packs.fact_declared(IN_ORGANISATION).next().is_some() {
+            merged.to_mut().insert(IN_ORGANISATION, FactValue::Bool(true));
+        }
+        more.for_each(|facts| merged.to_mut().merge(facts));
+        merged
+    }
+
+    fn case<'c>(&'c self, now: Timestamp, facts: &'c FactSet, content: &'c Content) -> Case<'c> {
+        Case {
+            now,
+            direction: self.direction,
+            exporter: self.exporter,
+            importer: self.importer,
+            application: self.application.map(|application| &*application.name),
+            facts,
+            content,
+            mechanisms: &self.snapshot.mechanisms,
+            enabled: &self.snapshot.enabled,
+        }
+    }
+}
+
+impl Guard {
+    fn outcome(self) -> Outcome {
+        Outcome {
+            action: Action::Block,
+            cause: Some(self.cause),
+            reasons: vec![Reason {
+                pack: "gateway".into(),
+                rule: self.rule.into(),
+                cite: "".into(),
+                action: Action::Block,
+                why: self.why.into(),
+                needs: Vec::new(),
+                counter: None,
+                enforced: true,
+            }],
+            mechanisms: Vec::new(),
+            warnings: Vec::new(),
+            passes_if: vec![self.passes_if.to_owned()],
+        }
+    }
+}
+
+const READ_FAILED: Guard = Guard {
+    cause: Cause::Failure,
+    rule: "spool",
+    why: "The gateway could not read back the message it held.",
+    passes_if: "try again; if it stays, the operator of the gateway finds the cause in its log",
+};
+
+const LEDGER_FAILED: Guard = Guard {
+    cause: Cause::Failure,
+    rule: "ledger",
+    why: "The gateway could not count the people this message is about.",
+    passes_if: "try again; if it stays, the operator of the gateway finds the cause in its log",
+};
+
+const AUDIT_FAILED: Guard = Guard {
+    cause: Cause::Failure,
+    rule: "audit",
+    why: "The gateway could not record its decision.",
+    passes_if: "try again; if it stays, the operator of the gateway finds the cause in its log",
+};
+
+const MALFORMED: Guard = Guard {
+    cause: Cause::Undecodable,
+    rule: "undecodable",
+    why: "The content is not what its headers say it is, so nobody can tell what it carries.",
+    passes_if: "send content that matches its Content-Type and Content-Encoding",
+};
+
+const TOO_LARGE: Guard = Guard {
+    cause: Cause::TooLarge,
+    rule: "oversize",
+    why: "The content is larger, once decoded, than the gateway may inspect.",
+    passes_if: "send it in smaller parts",
+};

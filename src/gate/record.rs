@@ -1,0 +1,101 @@
+//! From an outcome to the decision everybody sees.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::Envelope;
+use crate::policy::Outcome;
+use crate::transfer::{Content, Decision, Found, is_plain_name};
+
+/// Builds the decision about an envelope.
+pub(super) fn decision(
+    envelope: &Envelope<'_>,
+    now: Timestamp,
+    content: Content,
+    found: Vec<Found>,
+    outcome: Outcome,
+) -> Decision {
+    Decision {
+        id: id(now),
+        time: now,
+        mode: envelope.snapshot.settings.mode,
+        action: outcome.action,
+        cause: outcome.cause,
+        listener: envelope.listener.clone(),
+        application: envelope.application.map(|application| application.name.clone()),
+        direction: envelope.direction,
+        method: envelope.method.into(),
+        path: shape(envelope.path),
+        exporter: envelope.exporter.clone(),
+        importer: envelope.importer.clone(),
+        content,
+        found,
+        reasons: outcome.reasons,
+        mechanisms: outcome.mechanisms,
+        warnings: outcome.warnings,
+        passes_if: outcome.passes_if,
+        rules: envelope.snapshot.rules_hash.clone(),
+    }
+}
+
+/// Replaces what was decided by a failure that came after.
+pub(super) fn turn(decision: &mut Decision, outcome: Outcome) {
+    decision.action = outcome.action;
+    decision.cause = outcome.cause;
+    decision.reasons.extend(outcome.reasons);
+    decision.passes_if = outcome.passes_if;
+}
+
+/// The shape of a path: what names a resource stays, what could be a value becomes `*`. The query is dropped.
+fn shape(target: &str) -> String {
+    let path = target.split(['?', '#']).next().unwrap_or("");
+    let mut shape = String::with_capacity(path.len());
+    for segment in path.split('/').skip(1).take(32) {
+        shape.push('/');
+        shape.push_str(if names_a_resource(segment) { segment } else { "*" });
+    }
+    if shape.is_empty() { "/".to_owned() } else { shape }
+}
+
+fn names_a_resource(segment: &str) -> bool {
+    let version = segment.strip_prefix('v').is_some_and(|digits| digits.len() <= 2 && digits.parse::<u8>().is_ok());
+    segment.is_empty()
+        || version
+        || (segment.len() <= 24
+            && segment.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'-' | b'_' | b'.'))
+            && is_plain_name(segment))
+}
+
+/// A version 7 UUID: the millisecond, then a counter in random surroundings. Drawn from the process's own random start
+/// instead of the kernel each time, since an id has to be unique and not secret.
+fn id(now: Timestamp) -> Uuid {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    static START: std::sync::LazyLock<[u8; 16]> = std::sync::LazyLock::new(|| *Uuid::now_v7().as_bytes());
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let mut random = [0u8; 10];
+    random.iter_mut().zip(START.iter().skip(6)).for_each(|(to, from)| *to = *from);
+    random.iter_mut().skip(2).zip(count).for_each(|(to, from)| *to ^= from);
+    uuid::Builder::from_unix_timestamp_millis(now.as_millisecond().unsigned_abs(), &random).into_uuid()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_keeps_its_shape_and_loses_its_values() {
+        assert_eq!(shape("/v1/people?email=a@b.c"), "/v1/people");
+        assert_eq!(shape("/v2/users/110101190001010014/orders/ZHANG"), "/v2/users/*/orders/*");
+        assert_eq!(shape("/a%40b"), "/*");
+        assert_eq!(shape("*"), "/");
+    }
+
+    #[test]
+    fn ids_differ_and_sort_by_time() {
+        let early = id(Timestamp::from_millisecond(1_000).unwrap());
+        let late = id(Timestamp::from_millisecond(2_000).unwrap());
+        assert!(early < late && early.get_version_num() == 7);
+    }
+}

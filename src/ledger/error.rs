@@ -1,0 +1,60 @@
+//! Why the ledger cannot be opened or cannot promise that a count is safe.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What went wrong. Says nothing about people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerError {
+    /// Another process counts in this directory.
+    Locked(PathBuf),
+    /// The file was written by a later version of the gateway.
+    Version {
+        /// The file.
+        file: PathBuf,
+        /// The version it carries.
+        found: u64,
+    },
+    /// The file is not a ledger, or its checksums do not hold.
+    Corrupted {
+        /// The file.
+        file: PathBuf,
+        /// What the store said.
+        detail: Arc<str>,
+    },
+    /// The directory or the file cannot be used.
+    Open {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        detail: Arc<str>,
+    },
+    /// A count could not be made durable. The people stay counted in memory and are written again.
+    Write(Arc<str>),
+    /// The gateway is stopping.
+    Closed,
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LedgerError::Locked(directory) => {
+                write!(f, "the ledger in `{}` is in use by another process", directory.display())
+            }
+            LedgerError::Version { file, found } => {
+                write!(f, "`{}` is a ledger of version {found}, which this gateway cannot read", file.display())
+            }
+            LedgerError::Corrupted { file, detail } => write!(
+                f,
+                "`{}` is damaged or not a ledger ({detail}): put back a copy, or move it away to count from nothing",
+                file.display()
+            ),
+            LedgerError::Open { file, detail } => write!(f, "cannot open `{}`: {detail}", file.display()),
+            LedgerError::Write(detail) => write!(f, "the ledger cannot write: {detail}"),
+            LedgerError::Closed => f.write_str("the ledger is closed"),
+        }
+    }
+}
+
+impl std::error::Error for LedgerError {}

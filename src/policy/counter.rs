@@ -1,0 +1,88 @@
+//! Which counters a transfer adds to, and since when their people count.
+
+use std::sync::Arc;
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+
+use super::pack::{Counter, Pack, Window};
+use super::view::{Carried, Scene, belonging, views};
+use super::{Case, Packs};
+use crate::transfer::{CounterKey, Party, Touch};
+
+impl Packs {
+    /// The counters this transfer would add people to. Exempt people are left out; where a party may be in several
+    /// countries, people are left out only if they are exempt in every pair that is in scope.
+    pub fn touches(&self, case: &Case<'_>) -> Vec<Touch> {
+        if case.content.people.is_empty() {
+            return Vec::new();
+        }
+        let scene = Scene::of(case);
+        let enabled = self.iter().enumerate().filter(|(_, pack)| case.enabled.standing(&pack.id).is_some());
+        enabled.flat_map(|(index, pack)| touched(pack, index, &scene)).collect()
+    }
+}
+
+fn touched(pack: &Pack, index: usize, scene: &Scene<'_>) -> Vec<Touch> {
+    let day = pack.day(scene.case.now);
+    if pack.counters.is_empty() || !in_scope(pack, scene) {
+        return Vec::new();
+    }
+    let carried = Carried::of(pack, index, day, scene);
+    let Some(exempt) = views(pack, scene, day, Some(&carried)).map(|view| view.exempt).reduce(|a, b| a & b) else {
+        return Vec::new();
+    };
+    let counters = pack.counters.iter().filter(|counter| counter.days.contain(day));
+    counters.filter_map(|counter| touch(pack, counter, exempt, day, scene)).collect()
+}
+
+fn touch(pack: &Pack, counter: &Counter, exempt: u32, day: Date, scene: &Scene<'_>) -> Option<Touch> {
+    let counted = belonging(pack, day, counter.classes & !exempt, scene.case.content);
+    let people: Vec<_> = counted.map(|person| person.digest).collect();
+    let party = counter.per_importer.then(|| name(scene.case.importer));
+    let key = CounterKey { pack: pack.id.clone(), counter: counter.id.clone(), party };
+    (!people.is_empty()).then(|| Touch { key, since: counter.window.since(day), day, people })
+}
+
+fn in_scope(pack: &Pack, scene: &Scene<'_>) -> bool {
+    scene.exporter.iter().any(|e| scene.importer.iter().any(|i| pack.scope.has(*e, *i)))
+}
+
+/// What stands for one importer: its host, or its address where there is none.
+fn name(party: &Party) -> Arc<str> {
+    match (&party.host, party.address) {
+        (Some(host), _) => host.clone(),
+        (None, Some(address)) => address.to_string().into(),
+        (None, None) => "unknown".into(),
+    }
+}
+
+impl Window {
+    /// The first day of the window that ends on `day`. A rolling window takes in the same date of the earlier month:
+    /// where a statute leaves that day open, counting it is the stricter reading.
+    fn since(self, day: Date) -> Date {
+        let since = match self {
+            Window::CalendarYears(years) => Date::new(day.year().saturating_sub(years - 1), 1, 1).ok(),
+            Window::RollingMonths(months) => day.checked_sub(months.months()).ok(),
+            Window::RollingDays(days) => day.checked_sub(days.days()).ok(),
+            Window::Ever => None,
+        };
+        since.unwrap_or(Date::MIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    #[test]
+    fn windows_begin_where_the_statute_says() {
+        let leap = date(2028, 2, 29);
+        assert_eq!(Window::CalendarYears(1).since(leap), date(2028, 1, 1));
+        assert_eq!(Window::CalendarYears(2).since(leap), date(2027, 1, 1));
+        assert_eq!(Window::RollingMonths(12).since(leap), date(2027, 2, 28));
+        assert_eq!(Window::RollingDays(30).since(date(2026, 1, 15)), date(2025, 12, 16));
+        assert_eq!(Window::Ever.since(leap), Date::MIN);
+    }
+}

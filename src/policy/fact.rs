@@ -1,0 +1,151 @@
+//! Facts: what the organisation answers when a pack asks about itself, a recipient or a transfer.
+//!
+//! Content is found by detectors; everything else a statute turns on (status, purpose, approvals) is a fact. A fact
+//! nobody has answered has the default its pack gives it, and packs choose defaults that do not make a transfer easier.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FactValue {
+    /// Yes or no.
+    Bool(bool),
+    /// A number.
+    Int(i64),
+    /// A word.
+    Text(Arc<str>),
+}
+
+/// Answers by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactSet(BTreeMap<Arc<str>, FactValue>);
+
+/// What kind of answer a fact takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "type", content = "values")]
+pub enum FactType {
+    /// Yes or no.
+    Bool,
+    /// A number.
+    Int,
+    /// One of these words; any word when the list is empty.
+    Text(Vec<Arc<str>>),
+}
+
+/// Whom a fact is about, which says where its answer belongs in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum About {
+    /// The organisation: `[exporter.facts]`.
+    Exporter,
+    /// A recipient: `facts` of an `[[importer]]`.
+    Importer,
+    /// What an application sends: `facts` of an `[[application]]`.
+    Transfer,
+}
+
+/// A question a pack asks.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fact {
+    /// Its name, one for all packs that ask it.
+    pub name: Arc<str>,
+    /// What kind of answer it takes.
+    #[serde(flatten)]
+    pub kind: FactType,
+    /// The value while nobody has answered.
+    pub default: FactValue,
+    /// Whom it is about.
+    pub about: About,
+    /// The question in plain words.
+    pub ask: Arc<str>,
+}
+
+/// Why an answer cannot be one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactError {
+    /// What is wrong.
+    pub message: String,
+    /// What was probably meant.
+    pub help: Option<String>,
+}
+
+impl FactValue {
+    /// The value a word on a command line stands for: `true`, `false`, a number, or the word itself.
+    pub fn parse(text: &str) -> FactValue {
+        match (text, text.replace('_', "").parse::<i64>()) {
+            ("true", _) => FactValue::Bool(true),
+            ("false", _) => FactValue::Bool(false),
+            (_, Ok(number)) => FactValue::Int(number),
+            _ => FactValue::Text(text.into()),
+        }
+    }
+}
+
+impl std::fmt::Display for FactValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            FactValue::Bool(value) => write!(f, "{value}"),
+            FactValue::Int(value) => write!(f, "{value}"),
+            FactValue::Text(value) => f.write_str(value),
+        }
+    }
+}
+
+impl FactSet {
+    /// The answer to a question, if it was given.
+    pub fn get(&self, name: &str) -> Option<&FactValue> {
+        self.0.get(name)
+    }
+
+    /// Gives an answer; an earlier one is replaced.
+    pub fn insert(&mut self, name: impl Into<Arc<str>>, value: FactValue) {
+        self.0.insert(name.into(), value);
+    }
+
+    /// Takes over all answers of `other`; where both answer, `other` wins.
+    pub fn merge(&mut self, other: &FactSet) {
+        self.0.extend(other.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+
+    /// All answers in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &FactValue)> {
+        self.0.iter()
+    }
+
+    /// Whether nothing was answered.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Fact {
+    /// Whether a value can be an answer to this question.
+    ///
+    /// # Errors
+    /// Says what kind of answer is expected, and the nearest allowed word.
+    pub fn check(&self, value: &FactValue) -> Result<(), FactError> {
+        let expected = match (&self.kind, value) {
+            (FactType::Bool, FactValue::Bool(_)) | (FactType::Int, FactValue::Int(_)) => return Ok(()),
+            (FactType::Text(words), FactValue::Text(given)) => return check_word(&self.name, words, given),
+            (FactType::Bool, _) => "true or false",
+            (FactType::Int, _) => "a number",
+            (FactType::Text(_), _) => "a word",
+        };
+        Err(FactError { message: format!("fact `{}` takes {expected}, not `{value}`", self.name), help: None })
+    }
+}
+
+fn check_word(name: &str, words: &[Arc<str>], given: &Arc<str>) -> Result<(), FactError> {
+    if words.is_empty() || words.contains(given) {
+        return Ok(());
+    }
+    let help = match crate::diagnostic::nearest(given, words.iter().map(|word| &**word)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it may be one of: {}", words.join(", ")),
+    };
+    Err(FactError { message: format!("`{given}` is not a value of fact `{name}`"), help: Some(help) })
+}

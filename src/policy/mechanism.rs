@@ -1,0 +1,150 @@
+//! Mechanisms: what the organisation holds, and whether it meets what a rule asks for.
+//!
+//! A mechanism counts only if it is of the right kind, valid on the day, covers the importer and all the data the rule
+//! is about, and carries the particulars (issuer, module, roles) the pack asks for. Anything in doubt does not count.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+
+use super::pack::{Filing, Need, Term};
+use super::view::View;
+use crate::transfer::{CategorySet, Country, HostPattern};
+
+/// Something the organisation holds that makes transfers lawful.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mechanism {
+    /// The organisation's own reference.
+    pub id: Arc<str>,
+    /// What it is, in the words of the packs: `standard-contract`.
+    pub kind: Arc<str>,
+    /// Importers it was made with; with `countries` empty too, every importer.
+    pub importers: Vec<HostPattern>,
+    /// Countries of the importers it was made for.
+    pub countries: Vec<Country>,
+    /// The data it covers; empty for all.
+    pub categories: CategorySet,
+    /// First valid day.
+    pub from: Option<Date>,
+    /// Last valid day.
+    pub until: Option<Date>,
+    /// When it was filed with the authority.
+    pub filed: Option<Date>,
+    /// Particulars: issuer, module, roles.
+    pub extra: BTreeMap<String, String>,
+    /// False when the organisation knows that it does not cover what is being sent.
+    pub in_scope: bool,
+}
+
+/// How a need is met.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Met {
+    pub(super) mechanism: Option<Arc<str>>,
+    pub(super) warnings: Vec<Arc<str>>,
+}
+
+/// Whether a need is met in a view, for data of the kinds in `subject` (all kinds when that is empty). Of several
+/// mechanisms the one with the fewest warnings counts.
+pub(super) fn meet(need: &Need, view: &View<'_>, subject: CategorySet) -> Option<Met> {
+    let holds = |when: &super::condition::Condition| when.holds(view) == Some(true);
+    if !need.when.as_ref().is_none_or(holds) {
+        return None;
+    }
+    if need.met_when.as_ref().is_some_and(holds) {
+        return Some(Met::default());
+    }
+    let fitting = view.case.mechanisms.iter().filter(|mechanism| mechanism.fits(need, view, subject));
+    fitting.filter_map(|mechanism| mechanism.meets(need, view)).min_by_key(|met| met.warnings.len())
+}
+
+/// Whether any mechanism covers some categories only.
+pub(super) fn any_limited(mechanisms: &[Mechanism]) -> bool {
+    mechanisms.iter().any(|mechanism| !mechanism.categories.is_empty())
+}
+
+impl Mechanism {
+    fn fits(&self, need: &Need, view: &View<'_>, subject: CategorySet) -> bool {
+        self.in_scope
+            && need.kinds.contains(&self.kind)
+            && self.from.is_none_or(|from| from <= view.day)
+            && self.last_day(need).is_none_or(|last| view.day <= last)
+            && self.reaches(view)
+            && self.covers(view, subject)
+            && need.require.iter().all(|key| self.extra.contains_key(&**key))
+            && (need.accept.is_empty() || need.accept.iter().any(|row| self.agrees(row)))
+    }
+
+    /// The last valid day: the one written down, or the end of the term the statute gives.
+    fn last_day(&self, need: &Need) -> Option<Date> {
+        let lapses = || {
+            let span = match need.lasts? {
+                Term::WorkingDays(_) => return None,
+                Term::Days(days) => days.days(),
+                Term::Months(months) => months.months(),
+                Term::Years(years) => years.years(),
+            };
+            self.from?.checked_add(span).ok()?.yesterday().ok()
+        };
+        self.until.or_else(lapses)
+    }
+
+    fn reaches(&self, view: &View<'_>) -> bool {
+        let host = view.case.importer.host.as_deref();
+        (self.importers.is_empty() && self.countries.is_empty())
+            || self.countries.contains(&view.importer)
+            || host.is_some_and(|host| self.importers.iter().any(|pattern| pattern.matches(host)))
+    }
+
+    fn covers(&self, view: &View<'_>, subject: CategorySet) -> bool {
+        let Some(carried) = view.carried else { return true };
+        let about = |kind| subject.is_empty() || subject.contains(kind);
+        self.categories.is_empty()
+            || carried
+                .found
+                .iter()
+                .filter(|kind| about(*kind))
+                .all(|kind| self.categories.iter().any(|category| category.contains(kind)))
+    }
+
+    fn agrees(&self, row: &[(Arc<str>, Arc<str>)]) -> bool {
+        row.iter().all(|(key, value)| self.extra.get(&**key).is_none_or(|given| **given == **value))
+    }
+
+    /// Met, with warnings, unless a missed filing takes its effect away.
+    fn meets(&self, need: &Need, view: &View<'_>) -> Option<Met> {
+        let mut met = Met { mechanism: Some(self.id.clone()), warnings: Vec::new() };
+        if let Some(filing) = &need.filing {
+            match self.filed_in_time(filing, view) {
+                Filed::InTime => {}
+                Filed::Pending => met.warnings.extend(filing.due.clone()),
+                Filed::Late if filing.blocks => return None,
+                Filed::Late => met.warnings.push(filing.late.clone()),
+            }
+        }
+        let renew = need.renewal.zip(self.last_day(need));
+        let start = renew.and_then(|(term, last)| view.pack.calendar.back(term, last));
+        if start.is_some_and(|start| start <= view.day) {
+            met.warnings.push("renewal-due".into());
+        }
+        Some(met)
+    }
+
+    /// Without a first day there is no deadline to miss.
+    fn filed_in_time(&self, filing: &Filing, view: &View<'_>) -> Filed {
+        let deadline = self.from.and_then(|from| view.pack.calendar.forward(filing.within, from));
+        match (deadline, self.filed) {
+            (None, _) => Filed::InTime,
+            (Some(deadline), Some(filed)) if filed <= deadline => Filed::InTime,
+            (Some(deadline), None) if view.day <= deadline => Filed::Pending,
+            _ => Filed::Late,
+        }
+    }
+}
+
+enum Filed {
+    InTime,
+    Pending,
+    Late,
+}

@@ -1,0 +1,201 @@
+//! From a pack file to its meaning. All problems of a file are reported at once, each at its place.
+
+mod condition;
+mod names;
+mod rules;
+mod sections;
+pub(super) mod table;
+
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use self::names::Names;
+use self::table::{Reader, Table};
+use super::calendar::Calendar;
+use super::condition::Condition;
+use super::fact::Fact;
+use super::pack::{Authority, Class, Counter, Need, Pack, PackKind};
+use super::region::List;
+use crate::diagnostic::{Diagnostic, Source};
+
+/// What has been read of a pack so far. Later sections refer to earlier ones.
+struct PackReader<'r> {
+    reader: &'r Reader<'r>,
+    sources: Vec<Authority>,
+    source_names: Names,
+    facts: Vec<Fact>,
+    fact_names: Names,
+    classes: Vec<Class>,
+    class_names: Names,
+    counters: Vec<Counter>,
+    counter_names: Names,
+    lists: Vec<List>,
+    list_names: Names,
+    term_conditions: Vec<Condition>,
+    terms: Names,
+    need_list: Vec<Need>,
+    needs: Names,
+    has_calendar: bool,
+}
+
+/// Reads one pack.
+///
+/// # Errors
+/// Everything that is wrong with the file.
+pub(super) fn pack(source: &Source) -> Result<Pack, Vec<Diagnostic>> {
+    let reader = Reader::new(source);
+    let parsed = match DeTable::parse(&source.text) {
+        Ok(parsed) => parsed,
+        Err(error) => return Err(vec![source.toml_error(&error)]),
+    };
+    let pack = PackReader::new(&reader).pack(&Table::top(&reader, parsed.get_ref()), source);
+    match pack {
+        Some(pack) if reader.count() == 0 => Ok(pack),
+        None if reader.count() == 0 => Err(vec![Diagnostic::file(&*source.name, "this pack is incomplete")]),
+        _ => Err(reader.into_problems()),
+    }
+}
+
+impl<'r> PackReader<'r> {
+    fn new(reader: &'r Reader<'r>) -> PackReader<'r> {
+        PackReader {
+            reader,
+            sources: Vec::new(),
+            source_names: Names::new("source"),
+            facts: Vec::new(),
+            fact_names: Names::new("fact"),
+            classes: Vec::new(),
+            class_names: Names::new("class"),
+            counters: Vec::new(),
+            counter_names: Names::new("counter"),
+            lists: Vec::new(),
+            list_names: Names::new("list"),
+            term_conditions: Vec::new(),
+            terms: Names::new("term"),
+            need_list: Vec::new(),
+            needs: Names::new("need"),
+            has_calendar: false,
+        }
+    }
+
+    fn pack(mut self, top: &Table<'_>, source: &Source) -> Option<Pack> {
+        top.only(&KEYS);
+        self.read_sources(top);
+        let calendar = self.read_calendar(top);
+        self.read_facts(top);
+        self.read_classes(top);
+        self.read_counters(top);
+        self.read_lists(top);
+        let scope = self.read_scope(top);
+        let jurisdiction = self.read_jurisdiction(top);
+        self.read_terms(top);
+        self.read_needs(top);
+        let exemptions = self.read_exemptions(top);
+        let rules = self.read_rules(top, &scope);
+        self.set_highest_bounds(&rules);
+        self.report_unused();
+        Some(Pack {
+            id: self.read_id(top)?,
+            title: top.need_text("title"),
+            kind: self.read_kind(top)?,
+            jurisdiction,
+            updated: top.need("updated").and_then(|entry| entry.date())?,
+            hash: super::hash_of([source.text.as_bytes()]),
+            file: source.name.as_str().into(),
+            zone: self.read_zone(top),
+            sources: self.sources,
+            facts: self.facts,
+            counters: self.counters,
+            needs: self.need_list,
+            exemptions,
+            rules,
+            scope,
+            classes: self.classes,
+            lists: self.lists,
+            calendar,
+        })
+    }
+
+    fn read_kind(&self, top: &Table<'_>) -> Option<PackKind> {
+        let known = [("law", PackKind::Law), ("organisation", PackKind::Organisation)];
+        let entry = top.need("kind")?;
+        let kind = self.one_of(&entry.word()?, "kind of pack", &known)?;
+        if kind == PackKind::Law && !top.has("jurisdiction") {
+            self.reader.error(entry.span(), "a law pack says whose law it is: missing key `jurisdiction`");
+        }
+        Some(kind)
+    }
+
+    fn read_id(&self, top: &Table<'_>) -> Option<Arc<str>> {
+        let entry = top.need("id")?;
+        let id = entry.text()?;
+        Some(Names::new("pack").add(self.reader, &id, entry.span()))
+    }
+
+    fn read_calendar(&mut self, top: &Table<'_>) -> Calendar {
+        let Some(table) = top.get("calendar").and_then(|entry| entry.table()) else { return Calendar::default() };
+        self.has_calendar = true;
+        table.only(&["weekend", "holidays", "workdays", "note"]);
+        let holidays = table.get("holidays").map(|entry| entry.tables()).unwrap_or_default();
+        let days = holidays.iter().map(|holiday| {
+            holiday.only(&["from", "until", "name"]);
+            self.days(holiday)
+        });
+        Calendar {
+            weekend: table
+                .words("weekend")
+                .iter()
+                .filter_map(|word| self.one_of(word, "weekday", &WEEKDAYS))
+                .collect(),
+            holidays: days.collect(),
+            workdays: table.get("workdays").map(|entry| entry.dates()).unwrap_or_default(),
+        }
+    }
+
+    /// Whatever a pack defines and never uses is a mistake: it looks as if it did something.
+    fn report_unused(&self) {
+        let sections = [
+            &self.source_names,
+            &self.fact_names,
+            &self.class_names,
+            &self.counter_names,
+            &self.list_names,
+            &self.terms,
+            &self.needs,
+        ];
+        sections.iter().for_each(|names| names.unused(self.reader));
+    }
+}
+
+/// Every key at the top of a pack.
+const KEYS: [&str; 18] = [
+    "id",
+    "title",
+    "kind",
+    "jurisdiction",
+    "time_zone",
+    "updated",
+    "note",
+    "source",
+    "calendar",
+    "fact",
+    "class",
+    "counter",
+    "list",
+    "scope",
+    "term",
+    "need",
+    "exemption",
+    "rule",
+];
+
+const WEEKDAYS: [(&str, jiff::civil::Weekday); 7] = [
+    ("monday", jiff::civil::Weekday::Monday),
+    ("tuesday", jiff::civil::Weekday::Tuesday),
+    ("wednesday", jiff::civil::Weekday::Wednesday),
+    ("thursday", jiff::civil::Weekday::Thursday),
+    ("friday", jiff::civil::Weekday::Friday),
+    ("saturday", jiff::civil::Weekday::Saturday),
+    ("sunday", jiff::civil::Weekday::Sunday),
+];

@@ -1,0 +1,309 @@
+//! What a pack declares before its rules: sources, facts, classes, counters, lists, scope, terms, needs.
+
+use std::sync::Arc;
+
+use super::PackReader;
+use super::condition::May;
+use super::table::{Entry, Table};
+use crate::policy::condition::Condition;
+use crate::policy::fact::{About, Fact, FactType, FactValue};
+use crate::policy::pack::{Authority, Class, Counter, Filing, MOST, Need, Scope, Term, Window};
+use crate::policy::region::{Countries, Days, List, Row};
+use crate::transfer::{CategorySet, Country, Direction};
+
+impl PackReader<'_> {
+    pub(super) fn read_sources(&mut self, top: &Table<'_>) {
+        for (entry, table) in top.named("source") {
+            table.only(&["title", "short", "in_force", "until", "url", "note"]);
+            let id = self.source_names.add(self.reader, entry.key, entry.key_span.clone());
+            let days = self.days_of(&table, "in_force", "until");
+            let title = table.need_text("title");
+            let short = table.text("short").unwrap_or_else(|| title.clone());
+            self.sources.push(Authority { id, title, short, in_force: days.from, until: days.until });
+        }
+    }
+
+    pub(super) fn read_facts(&mut self, top: &Table<'_>) {
+        for (entry, table) in top.named("fact") {
+            table.only(&["type", "values", "default", "about", "ask"]);
+            let name = self.fact_names.add(self.reader, entry.key, entry.key_span.clone());
+            let kind = self.fact_type(&table);
+            let about = table.get("about").and_then(|about| {
+                let known =
+                    [("exporter", About::Exporter), ("importer", About::Importer), ("transfer", About::Transfer)];
+                self.one_of(&about.word()?, "subject of a fact", &known)
+            });
+            let default = table.need("default").and_then(|default| self.default(&default));
+            let fact = Fact {
+                name,
+                kind,
+                default: default.clone().unwrap_or(FactValue::Bool(false)),
+                about: about.unwrap_or(About::Exporter),
+                ask: table.need_text("ask"),
+            };
+            if let (Some(Err(problem)), Some(at)) = (default.map(|value| fact.check(&value)), table.get("default")) {
+                self.reader.error(at.span(), problem.message);
+            }
+            self.facts.push(fact);
+        }
+    }
+
+    fn default(&self, entry: &Entry<'_>) -> Option<FactValue> {
+        self.fact_values(entry).into_iter().next()
+    }
+
+    fn fact_type(&self, table: &Table<'_>) -> FactType {
+        let values: Vec<Arc<str>> = table.words("values").into_iter().map(|word| word.text).collect();
+        let text = FactType::Text(values);
+        let known = [("bool", &FactType::Bool), ("int", &FactType::Int), ("text", &text)];
+        let kind = table.need("type").and_then(|entry| Some(self.one_of(&entry.word()?, "type", &known)?.clone()));
+        if let (Some(FactType::Bool | FactType::Int), Some(entry)) = (&kind, table.get("values")) {
+            self.reader.error(entry.key_span, "only facts of type \"text\" have `values`");
+        }
+        kind.unwrap_or(text)
+    }
+
+    pub(super) fn read_classes(&mut self, top: &Table<'_>) {
+        for (entry, table) in top.named("class") {
+            table.only(&["title", "categories", "without", "at_least", "row", "note"]);
+            let without = self.class_names.bits(self.reader, &table.words("without"));
+            let mut rows: Vec<(CategorySet, Days)> = self.class_rows(&table);
+            if let Some(categories) = table.get("categories") {
+                rows.push((self.categories(&categories.words(), &categories), Days::default()));
+            }
+            if rows.is_empty() {
+                self.reader.error(entry.key_span.clone(), format!("class `{}` has no categories", entry.key));
+            }
+            let id = self.class_names.add(self.reader, entry.key, entry.key_span.clone());
+            let title = table.text("title").unwrap_or_else(|| id.clone());
+            let at_least = table.int("at_least").map_or(1, |least| u32::try_from(least).unwrap_or(u32::MAX));
+            self.classes.push(Class { id, title, rows, at_least, without });
+        }
+        self.limit("class", self.class_names.len(), top);
+    }
+
+    fn class_rows(&self, table: &Table<'_>) -> Vec<(CategorySet, Days)> {
+        let rows = table.get("row").map(|entry| entry.tables()).unwrap_or_default();
+        let read = |row: &Table<'_>| {
+            row.only(&["categories", "from", "until", "note"]);
+            let categories = row.need("categories")?;
+            Some((self.categories(&categories.words(), &categories), self.days(row)))
+        };
+        rows.iter().filter_map(read).collect()
+    }
+
+    pub(super) fn read_counters(&mut self, top: &Table<'_>) {
+        for (entry, table) in top.named("counter") {
+            table.only(&["class", "window", "per", "from", "until", "note"]);
+            let classes = self.class_names.bits(self.reader, &table.words("class"));
+            if classes == 0 {
+                self.reader.error(entry.key_span.clone(), format!("counter `{}` needs a `class`", entry.key));
+            }
+            let per = table
+                .need("per")
+                .and_then(|per| self.one_of(&per.word()?, "party", &[("exporter", false), ("importer", true)]));
+            let window = table.need("window").and_then(|window| self.window(&window));
+            let days = self.days(&table);
+            let id = self.counter_names.add(self.reader, entry.key, entry.key_span.clone());
+            self.counters.push(Counter {
+                id,
+                highest: 0,
+                classes,
+                window: window.unwrap_or(Window::Ever),
+                per_importer: per.unwrap_or_default(),
+                days,
+            });
+        }
+        self.limit("counter", self.counter_names.len(), top);
+    }
+
+    fn limit(&self, section: &str, len: usize, top: &Table<'_>) {
+        if let Some(entry) = top.get(section).filter(|_| len > MOST) {
+            self.reader.error(entry.key_span, format!("a pack has at most {MOST} of `{section}`"));
+        }
+    }
+
+    fn window(&self, entry: &Entry<'_>) -> Option<Window> {
+        let text = entry.text()?;
+        let words: Vec<&str> = text.split(' ').collect();
+        let window = match words.as_slice() {
+            ["calendar-year"] => Some(Window::CalendarYears(1)),
+            [years, "calendar-years"] => years.parse().ok().filter(|years| *years > 0).map(Window::CalendarYears),
+            ["rolling", months, "months"] => {
+                months.parse().ok().filter(|n| (1..=1_200).contains(n)).map(Window::RollingMonths)
+            }
+            ["rolling", days, "days"] => {
+                days.parse().ok().filter(|n| (1..=36_500).contains(n)).map(Window::RollingDays)
+            }
+            ["ever"] => Some(Window::Ever),
+            _ => None,
+        };
+        if window.is_none() {
+            let help = "write \"calendar-year\", \"2 calendar-years\", \"rolling 12 months\", \"rolling 30 days\" or \"ever\"";
+            self.reader.advise(entry.span(), format!("`{text}` is not a window"), help);
+        }
+        window
+    }
+
+    pub(super) fn read_lists(&mut self, top: &Table<'_>) {
+        for (entry, table) in top.named("list") {
+            table.only(&["title", "countries", "cite", "note", "row"]);
+            let mut rows = Vec::new();
+            if table.has("countries") {
+                rows.push(Row { countries: self.fixed(&table, "countries"), days: Days::default(), when: None });
+            }
+            for row in table.get("row").map(|entry| entry.tables()).unwrap_or_default() {
+                row.only(&["countries", "from", "until", "when", "unless", "cite", "note"]);
+                self.check_cite(&row);
+                let conditional = row.has("when") || row.has("unless");
+                let when = conditional.then(|| self.when(&row, May::LIST));
+                rows.push(Row { countries: self.fixed(&row, "countries"), days: self.days(&row), when });
+            }
+            self.check_cite(&table);
+            if rows.iter().any(|row| row.countries.contains(Country::UNKNOWN)) {
+                self.reader.error(entry.key_span.clone(), "an unknown place is on no list");
+            }
+            if rows.is_empty() {
+                self.reader.error(entry.key_span.clone(), format!("list `{}` is empty", entry.key));
+            }
+            table.text("title");
+            self.list_names.add(self.reader, entry.key, entry.key_span.clone());
+            self.lists.push(List { rows });
+        }
+    }
+
+    /// Countries that do not depend on day or case.
+    fn fixed(&self, table: &Table<'_>, key: &str) -> Countries {
+        let Some(entry) = table.need(key) else { return Countries::default() };
+        let region = self.region(&entry);
+        if !region.lists.is_empty() {
+            let message = format!("`{key}` cannot take a list whose rows depend on the day or on a condition");
+            self.reader.error(entry.span(), message);
+        }
+        region.countries
+    }
+
+    pub(super) fn read_jurisdiction(&self, top: &Table<'_>) -> Vec<Country> {
+        match top.get("jurisdiction") {
+            Some(_) => self.fixed(top, "jurisdiction").iter().collect(),
+            None => Vec::new(),
+        }
+    }
+
+    pub(super) fn read_scope(&self, top: &Table<'_>) -> Scope {
+        let Some(table) = top.get("scope").and_then(|entry| entry.table()) else { return Scope::default() };
+        table.only(&["exporter", "exporter_not", "importer", "importer_not", "direction", "when", "unless"]);
+        let set = |key: &str| table.has(key).then(|| self.fixed(&table, key));
+        let direction = table.get("direction").and_then(|entry| {
+            let known = [("request", Direction::Request), ("response", Direction::Response)];
+            self.one_of(&entry.word()?, "direction", &known)
+        });
+        Scope {
+            exporter: set("exporter"),
+            exporter_not: set("exporter_not"),
+            importer: set("importer"),
+            importer_not: set("importer_not"),
+            direction,
+            when: (table.has("when") || table.has("unless")).then(|| self.when(&table, May::SCOPE)),
+        }
+    }
+
+    pub(super) fn read_zone(&self, top: &Table<'_>) -> jiff::tz::TimeZone {
+        let Some(entry) = top.get("time_zone") else { return jiff::tz::TimeZone::UTC };
+        let zone = entry.text().and_then(|name| jiff::tz::TimeZone::get(&name).ok());
+        if zone.is_none() {
+            let help = "write an IANA name such as \"Europe/Brussels\"";
+            self.reader.advise(entry.span(), "unknown time zone", help);
+        }
+        zone.unwrap_or(jiff::tz::TimeZone::UTC)
+    }
+
+    pub(super) fn read_terms(&mut self, top: &Table<'_>) {
+        for (entry, table) in top.named("term") {
+            let condition = Condition::All(self.parts(&table, May::TERM));
+            self.terms.add(self.reader, entry.key, entry.key_span.clone());
+            self.term_conditions.push(condition);
+        }
+    }
+
+    pub(super) fn read_needs(&mut self, top: &Table<'_>) {
+        for (entry, table) in top.named("need") {
+            table.only(&[
+                "title",
+                "kind",
+                "when",
+                "unless",
+                "met_when",
+                "accept",
+                "require",
+                "filed",
+                "renew_before",
+                "lasts",
+                "note",
+            ]);
+            let kinds: Vec<Arc<str>> = match table.has("kind") {
+                true => table.words("kind").into_iter().map(|word| word.text).collect(),
+                false => vec![entry.key.into()],
+            };
+            let conditional = table.has("when") || table.has("unless");
+            let need = Need {
+                id: entry.key.into(),
+                title: table.need_text("title"),
+                kinds,
+                when: conditional.then(|| self.when(&table, May::NEED)),
+                met_when: self.condition(&table, "met_when", May::NEED),
+                accept: accepted(&table),
+                require: table.words("require").into_iter().map(|word| word.text).collect(),
+                filing: table.get("filed").and_then(|filed| self.filing(&filed)),
+                renewal: table.get("renew_before").and_then(|renew| self.term(&renew.table()?, &[])),
+                lasts: table.get("lasts").and_then(|lasts| self.term(&lasts.table()?, &[])),
+            };
+            self.needs.add(self.reader, entry.key, entry.key_span.clone());
+            self.need_list.push(need);
+        }
+    }
+
+    fn filing(&self, entry: &Entry<'_>) -> Option<Filing> {
+        let table = entry.table()?;
+        let within = self.term(&table, &["late", "due", "otherwise"])?;
+        let blocks = table.get("otherwise").and_then(|otherwise| {
+            self.one_of(&otherwise.word()?, "consequence", &[("warn", false), ("block", true)])
+        });
+        let late = table.text("late").unwrap_or_else(|| "filing-late".into());
+        Some(Filing { within, late, due: table.text("due"), blocks: blocks.unwrap_or_default() })
+    }
+
+    /// A length of time: exactly one of the units.
+    fn term(&self, table: &Table<'_>, also: &[&str]) -> Option<Term> {
+        let units = ["working_days", "days", "months", "years"];
+        table.only(&units.iter().chain(also).copied().collect::<Vec<_>>());
+        let given: Vec<(&str, i64)> = units.iter().filter_map(|unit| Some((*unit, table.int(unit)?))).collect();
+        let [(unit, number)] = given.as_slice() else {
+            self.reader.error(table.span.clone(), "give one of working_days, days, months, years");
+            return None;
+        };
+        let number = i32::try_from(*number).ok().filter(|number| (1..=10_000).contains(number));
+        let Some(number) = number else {
+            self.reader.error(table.span.clone(), format!("`{unit}` is out of range"));
+            return None;
+        };
+        match *unit {
+            "working_days" if !self.has_calendar => {
+                self.reader.error(table.span.clone(), "working days need a [calendar] in the pack");
+                None
+            }
+            "working_days" => Some(Term::WorkingDays(number.unsigned_abs())),
+            "days" => Some(Term::Days(number)),
+            "months" => Some(Term::Months(number)),
+            _ => Some(Term::Years(number)),
+        }
+    }
+}
+
+/// Combinations of particulars: `accept = [{ module = "1", roles = "c2c" }, …]`.
+fn accepted(table: &Table<'_>) -> Vec<Vec<(Arc<str>, Arc<str>)>> {
+    let rows = table.get("accept").map(|entry| entry.tables()).unwrap_or_default();
+    let row =
+        |row: &Table<'_>| row.entries().iter().filter_map(|pair| Some((pair.key.into(), pair.text()?))).collect();
+    rows.iter().map(row).collect()
+}

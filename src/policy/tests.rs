@@ -1,0 +1,266 @@
+//! One call for each thing the packs of the build must do; the cases themselves are data.
+
+use super::*;
+
+fn sources(files: &[(&str, &str)]) -> Vec<Source> {
+    files.iter().map(|(name, text)| Source::new(*name, *text)).collect()
+}
+
+fn shown(problems: &[Diagnostic]) -> String {
+    problems.iter().map(|problem| format!("{problem}\n")).collect()
+}
+
+#[test]
+fn the_packs_of_the_build_compile() {
+    if let Err(problems) = Packs::builtin() {
+        panic!("{}", shown(&problems));
+    }
+}
+
+#[test]
+fn the_scenarios_of_the_build_come_out_as_expected() {
+    let packs = Packs::builtin().map_err(|problems| shown(&problems)).unwrap();
+    let report = scenario::run(&packs, &sources(BUILTIN_SCENARIOS));
+    let wrong: Vec<_> = report.scenarios.iter().filter(|ran| !ran.ok).collect();
+    assert!(report.problems.is_empty() && wrong.is_empty(), "{}{wrong:#?}", shown(&report.problems));
+    for pack in &report.coverage {
+        assert!(pack.never_fired.is_empty() && pack.never_silent.is_empty(), "{pack:#?}");
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Broken {
+    head: String,
+    case: Vec<Mistake>,
+}
+
+#[derive(serde::Deserialize)]
+struct Mistake {
+    rule: Option<String>,
+    also: Option<String>,
+    says: String,
+    help: Option<String>,
+}
+
+#[test]
+fn each_mistake_is_named_where_it_stands() {
+    let broken: Broken = toml::from_str(include_str!("read/broken.toml")).unwrap();
+    for case in &broken.case {
+        let rule = case.rule.as_deref().unwrap_or_default();
+        let also = case.also.as_deref().unwrap_or_default();
+        let text = format!("{}\n{rule}]\n{also}\n", broken.head);
+        let mistake = if rule.is_empty() { also.to_owned() } else { format!("{rule}]") };
+        let line = text.lines().position(|line| line == mistake).unwrap() + 1;
+        let problems = Packs::compile(&[Source::new("x.toml", &*text)]).expect_err(&case.says);
+        let said = |problem: &&Diagnostic| problem.message.contains(&case.says) && problem.line == line;
+        let found = problems.iter().find(said).unwrap_or_else(|| panic!("{}: {}", case.says, shown(&problems)));
+        if let Some(help) = &case.help {
+            assert_eq!(found.help.as_deref(), Some(&**help), "{}", case.says);
+        }
+        assert!(found.column > 0);
+    }
+}
+
+/// A transfer to ask about: people by what is known of them, marks on content, and where it goes.
+struct Asked {
+    exporter: Party,
+    importer: Party,
+    content: Content,
+    facts: FactSet,
+    mechanisms: Vec<Mechanism>,
+    enabled: Enabled,
+}
+
+fn country(code: &str) -> crate::transfer::Country {
+    crate::transfer::Country::parse(code).unwrap()
+}
+
+fn category(path: &str) -> crate::transfer::Category {
+    crate::transfer::Category::parse(path).unwrap()
+}
+
+impl Asked {
+    fn from_to(exporter: &str, importer: &[&str]) -> Asked {
+        let place = |countries: Vec<_>| crate::transfer::Place {
+            countries,
+            basis: crate::transfer::Basis::HostTable,
+            operator: None,
+            operator_country: None,
+        };
+        let importer = place(importer.iter().map(|code| country(code)).collect());
+        Asked {
+            exporter: Party { host: None, address: None, place: place(vec![country(exporter)]) },
+            importer: Party { host: Some("api.partner.example".into()), address: None, place: importer },
+            content: Content::default(),
+            facts: FactSet::default(),
+            mechanisms: Vec::new(),
+            enabled: Enabled { enforce: vec!["cn".into(), "eu".into(), "organisation".into()], observe: Vec::new() },
+        }
+    }
+
+    fn with_people(mut self, number: u8, kinds: &[&str]) -> Asked {
+        let categories = crate::transfer::CategorySet::of(kinds.iter().map(|path| category(path)));
+        let person = |n| crate::transfer::Person { digest: crate::transfer::Digest([n; 16]), categories };
+        self.content.people.extend((0..number).map(person));
+        for kind in kinds {
+            let tally = crate::transfer::Tally { count: u64::from(number), people: u64::from(number) };
+            self.content.categories.insert(category(kind), tally);
+            self.content.found.push(crate::transfer::Found {
+                category: category(kind),
+                count: u64::from(number),
+                people: u64::from(number),
+                locations: vec![format!("/people/*/{kind}")],
+            });
+        }
+        self
+    }
+
+    fn case(&self) -> Case<'_> {
+        Case {
+            now: "2026-11-24T16:30:00Z".parse().unwrap(),
+            direction: Direction::Request,
+            exporter: &self.exporter,
+            importer: &self.importer,
+            application: None,
+            facts: &self.facts,
+            content: &self.content,
+            mechanisms: &self.mechanisms,
+            enabled: &self.enabled,
+        }
+    }
+
+    fn decide(&self, packs: &Packs, before: u64) -> Outcome {
+        let touches = packs.touches(&self.case());
+        let count =
+            |touch: &crate::transfer::Touch| crate::transfer::Count { before, adding: touch.people.len() as u64 };
+        let counts: Vec<_> = touches.iter().map(count).collect();
+        packs.decide(&self.case(), &touches, &counts)
+    }
+}
+
+#[test]
+fn an_observed_pack_speaks_and_binds_nobody() {
+    let packs = Packs::builtin().unwrap();
+    let mut asked = Asked::from_to("CN", &["US"]).with_people(1, &["personal.health"]);
+    asked.enabled = Enabled { enforce: Vec::new(), observe: vec!["cn".into()] };
+    let outcome = asked.decide(&packs, 0);
+    assert_eq!((outcome.action, outcome.cause), (Action::Permit, None));
+    let reason = outcome.reasons.iter().find(|reason| &*reason.rule == "contract-sensitive").unwrap();
+    assert!(!reason.enforced && reason.action == Action::Block);
+}
+
+#[test]
+fn a_rule_not_yet_in_force_is_recorded_and_not_enforced() {
+    let pack = r#"
+        id = "later"
+        title = "Later"
+        kind = "law"
+        jurisdiction = "DE"
+        updated = 2026-01-01
+        source.act = { title = "Act", in_force = 2027-01-01 }
+        rule = [{ id = "all", cite = "act 1", action = "block", why = "Everything stops." }]
+    "#;
+    let packs = Packs::compile(&[Source::new("later.toml", pack)]).unwrap();
+    let mut asked = Asked::from_to("DE", &["US"]);
+    asked.enabled.enforce = vec!["later".into()];
+    let outcome = asked.decide(&packs, 0);
+    assert_eq!(outcome.action, Action::Log);
+    assert!(outcome.reasons.iter().all(|reason| !reason.enforced && reason.action == Action::Block));
+}
+
+#[test]
+fn people_count_in_their_class_and_not_when_exempt() {
+    let packs = Packs::builtin().unwrap();
+    let mut asked = Asked::from_to("CN", &["US"]).with_people(2, &["personal.name", "personal.health"]);
+    asked.content.people[0].categories = crate::transfer::CategorySet::of([category("personal.name")]);
+    let touches = packs.touches(&asked.case());
+    let shown: Vec<_> = touches.iter().map(|t| (&*t.key.counter, t.people.len(), t.since.to_string())).collect();
+    assert_eq!(shown, [("plain", 1, "2026-01-01".to_owned()), ("sensitive", 1, "2026-01-01".to_owned())]);
+    assert_eq!(touches[0].day.to_string(), "2026-11-25", "the day is that of the pack's zone");
+    asked.facts.insert("purpose", FactValue::Text("hr-management".into()));
+    assert!(packs.touches(&asked.case()).is_empty());
+}
+
+#[test]
+fn earlier_people_do_not_stop_a_transfer_without_people_of_their_class() {
+    let packs = Packs::builtin().unwrap();
+    let asked = Asked::from_to("CN", &["US"]).with_people(1, &["personal.name"]);
+    let mut touches = packs.touches(&asked.case());
+    touches[0].key.counter = "sensitive".into();
+    let counts = [crate::transfer::Count { before: 50_000, adding: 0 }];
+    assert_eq!(packs.decide(&asked.case(), &touches, &counts).action, Action::Log);
+}
+
+#[test]
+fn content_is_asked_for_only_where_an_answer_could_matter() {
+    let packs = Packs::builtin().unwrap();
+    let mut asked = Asked::from_to("US", &["CA"]);
+    asked.enabled.enforce = vec!["cn".into(), "eu".into()];
+    assert_eq!(packs.interest(&asked.case()), Interest { speaks: false, content: false });
+    asked.enabled.enforce = vec!["organisation".into()];
+    assert_eq!(packs.interest(&asked.case()), Interest { speaks: true, content: true });
+    asked.facts.insert("importer-in-organisation", FactValue::Bool(true));
+    asked.importer.place = asked.exporter.place.clone();
+    assert_eq!(packs.interest(&asked.case()), Interest { speaks: true, content: false });
+}
+
+#[test]
+fn a_mechanism_counts_only_where_it_reaches_and_covers() {
+    let packs = Packs::builtin().unwrap();
+    let held = Mechanism {
+        id: "SC-1".into(),
+        kind: "standard-contract".into(),
+        importers: vec![crate::transfer::HostPattern::parse("*.partner.example").unwrap()],
+        countries: Vec::new(),
+        categories: crate::transfer::CategorySet::of([category("personal.health")]),
+        from: None,
+        until: None,
+        filed: None,
+        extra: Default::default(),
+        in_scope: true,
+    };
+    let mut asked = Asked::from_to("CN", &["US"]).with_people(1, &["personal.name", "personal.health"]);
+    asked.mechanisms = vec![held.clone()];
+    let outcome = asked.decide(&packs, 0);
+    assert_eq!((outcome.action, outcome.mechanisms), (Action::Log, vec!["SC-1".into()]));
+    let elsewhere = crate::transfer::HostPattern::parse("other.example").unwrap();
+    asked.mechanisms = vec![Mechanism { importers: vec![elsewhere], ..held.clone() }];
+    assert_eq!(asked.decide(&packs, 0).action, Action::Block);
+    let less = crate::transfer::CategorySet::of([category("personal.contact")]);
+    asked.mechanisms = vec![Mechanism { categories: less, ..held }];
+    assert_eq!(asked.decide(&packs, 0).action, Action::Block);
+}
+
+#[test]
+fn advice_names_changes_that_would_pass() {
+    let packs = Packs::builtin().unwrap();
+    let outcome = Asked::from_to("CN", &["CN", "US"]).with_people(30, &["personal.name"]).decide(&packs, 99_990);
+    assert_eq!((outcome.action, outcome.cause), (Action::Block, Some(Cause::Law)));
+    let advice = outcome.passes_if.join("\n");
+    for part in [
+        "Have a standard contract",
+        "Leave out personal.name (at /people/*/",
+        "at most 9 more people",
+        "if it is in China",
+    ] {
+        assert!(advice.contains(part), "{advice}");
+    }
+    let outcome = Asked::from_to("DE", &["IN"]).with_people(1, &["personal.name"]).decide(&packs, 0);
+    let advice = outcome.passes_if.join("\n");
+    assert!(
+        advice.contains("Also have an assessment of the law of the destination.") && advice.contains("Andorra"),
+        "{advice}"
+    );
+    let outcome = Asked::from_to("ZZ", &["ZZ"]).with_people(1, &["secret.key"]).decide(&packs, 0);
+    assert_eq!((outcome.action, outcome.cause), (Action::Block, Some(Cause::Policy)));
+}
+
+#[test]
+fn the_pack_that_teaches_the_language_works() {
+    let text = include_str!("../../docs/rules.md");
+    let blocks: Vec<&str> = text.split("```toml\n").skip(1).filter_map(|block| block.split("```").next()).collect();
+    let packs =
+        Packs::compile(&[Source::new("docs/rules.md", blocks[0])]).map_err(|problems| shown(&problems)).unwrap();
+    let report = scenario::run(&packs, &[Source::new("docs/rules.md", blocks[1])]);
+    assert_eq!((report.passed, report.failed), (2, 0), "{report:#?}");
+}

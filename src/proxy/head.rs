@@ -1,0 +1,168 @@
+//! The head of one HTTP/1 request, read whole before anything else happens: bounded in size and time, strict in form.
+//!
+//! The framework would accept a bare line feed, a request without `Host` and a head of a megabyte. Here such a request
+//! is answered with what is wrong, and never reaches it.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use memchr::{memchr_iter, memmem};
+
+use super::refusal::Complaint;
+use super::stream::ClientStream;
+
+/// What the head says about the message that follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Bytes of the head, with the empty line.
+    pub(super) bytes: usize,
+    /// The request is a CONNECT.
+    pub(super) connect: bool,
+    /// How many bytes of body follow; none when only decoding the chunks can tell.
+    pub(super) body: Option<u64>,
+}
+
+/// How reading a head can end without one.
+#[derive(Debug)]
+pub(super) enum NoHead {
+    /// The client closed, or was idle between two requests.
+    Closed,
+    /// It sent something wrong and is told so.
+    Complaint(Complaint),
+}
+
+impl From<Complaint> for NoHead {
+    fn from(complaint: Complaint) -> NoHead {
+        NoHead::Complaint(complaint)
+    }
+}
+
+/// Reads the head of the next request into the stream's read-ahead.
+pub(super) async fn read(stream: &mut ClientStream, limit: usize, idle: Duration) -> Result<Head, NoHead> {
+    let started = Instant::now();
+    loop {
+        skip_empty_lines(stream);
+        if let Some(end) = memmem::find(stream.ahead(), b"\r\n\r\n") {
+            let bytes = end + 4;
+            if bytes > limit {
+                return Err(too_large(limit).into());
+            }
+            return Ok(inspect(stream.ahead().get(..bytes).unwrap_or_default())?);
+        }
+        reject_early(stream.ahead(), limit)?;
+        let left = idle.saturating_sub(started.elapsed());
+        match stream.fill(limit + 4, left).await {
+            Ok(0) if stream.ahead().is_empty() => return Err(NoHead::Closed),
+            Ok(0) => return Err(Complaint::bad_request("The connection closed inside the request head.").into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && !stream.ahead().is_empty() => {
+                return Err(Complaint::timed_out().into());
+            }
+            Err(_) => return Err(NoHead::Closed),
+        }
+    }
+}
+
+/// RFC 9112 section 2.2: a server should ignore at least one empty line before the request line.
+fn skip_empty_lines(stream: &mut ClientStream) {
+    while stream.ahead().starts_with(b"\r\n") {
+        stream.consume(2);
+    }
+}
+
+fn too_large(limit: usize) -> Complaint {
+    Complaint::new(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        format!("The request head is larger than {limit} bytes (limits.head)."),
+    )
+}
+
+/// What can be said of a head before it is complete, so that a wrong client is not waited for.
+fn reject_early(ahead: &[u8], limit: usize) -> Result<(), Complaint> {
+    if ahead.len() > limit {
+        return Err(too_large(limit));
+    }
+    if ahead.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
+        return Err(Complaint::bad_request("This is not an HTTP request."));
+    }
+    reject_bare_line_feed(ahead)
+}
+
+fn reject_bare_line_feed(head: &[u8]) -> Result<(), Complaint> {
+    for at in memchr_iter(b'\n', head) {
+        if at.checked_sub(1).and_then(|before| head.get(before)) != Some(&b'\r') {
+            return Err(Complaint::bad_request("A line of the request head ends in a bare line feed; use CR LF."));
+        }
+    }
+    Ok(())
+}
+
+fn inspect(head: &[u8]) -> Result<Head, Complaint> {
+    reject_bare_line_feed(head)?;
+    let mut headers = [httparse::EMPTY_HEADER; 128];
+    let mut request = httparse::Request::new(&mut headers);
+    match request.parse(head) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Err(httparse::Error::TooManyHeaders) => {
+            return Err(Complaint::new(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "The request has more than 128 header fields.",
+            ));
+        }
+        _ => return Err(Complaint::bad_request("The request head is malformed (RFC 9112).")),
+    }
+    let method = request.method.unwrap_or_default();
+    if method == "TRACE" {
+        // It would send a request back with everything in it.
+        return Err(Complaint::new(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not forwarded."));
+    }
+    let hosts = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host")).count();
+    if hosts != 1 && !(hosts == 0 && request.version == Some(0)) {
+        return Err(Complaint::bad_request(
+            "A request carries exactly one Host header field (RFC 9112 section 3.2).",
+        ));
+    }
+    Ok(Head { bytes: head.len(), connect: method == "CONNECT", body: body_length(request.headers)? })
+}
+
+/// The length of the body that follows (RFC 9112 section 6.3); none when it is chunked.
+fn body_length(headers: &[httparse::Header<'_>]) -> Result<Option<u64>, Complaint> {
+    if headers.iter().any(|header| header.name.eq_ignore_ascii_case("transfer-encoding")) {
+        return Ok(None);
+    }
+    let lengths: Vec<&[u8]> = headers
+        .iter()
+        .filter(|header| header.name.eq_ignore_ascii_case("content-length"))
+        .map(|header| header.value)
+        .collect();
+    let Some(first) = lengths.first() else { return Ok(Some(0)) };
+    let wrong = || Complaint::bad_request("Content-Length is not one number (RFC 9110 section 8.6).");
+    if first.is_empty() || !first.iter().all(u8::is_ascii_digit) || lengths.iter().any(|length| length != first) {
+        return Err(wrong());
+    }
+    let text = std::str::from_utf8(first).map_err(|_| wrong())?;
+    Ok(Some(text.parse().map_err(|_| wrong())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_strict() {
+        let ok = inspect(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n").unwrap();
+        assert_eq!((ok.body, ok.connect), (Some(5), false));
+        assert_eq!(inspect(b"GET / HTTP/1.0\r\n\r\n").unwrap().body, Some(0));
+        for wrong in [
+            &b"GET / HTTP/1.1\r\n\r\n"[..],
+            b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+            b"GET / HTTP/1.1\nHost: a\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+            b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n",
+        ] {
+            assert!(inspect(wrong).is_err(), "{}", String::from_utf8_lossy(wrong));
+        }
+    }
+}

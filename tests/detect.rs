@@ -1,0 +1,180 @@
+//! Detection from outside: built-in detectors, their examples, and cases as data.
+//!
+//! A case is a small JSON text or a plain text with the kinds and people that must come out. A case that expects nothing
+//! is a benign look-alike.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use tidegate::detect::{Detectors, Findings, Keep, OVERLAP};
+use tidegate::transfer::{Container, DigestKey, Locator, Piece, Sink};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    json: Option<String>,
+    text: Option<String>,
+    /// Rows of a table; the first names the columns.
+    table: Option<Vec<Vec<String>>>,
+    /// Kinds and how often.
+    #[serde(default)]
+    expect: BTreeMap<String, u64>,
+    /// Distinct people; not looked at if absent.
+    people: Option<u64>,
+    #[serde(rename = "where", default)]
+    locations: Vec<String>,
+}
+
+fn key() -> DigestKey {
+    DigestKey::new(&[7; 32])
+}
+
+fn today() -> jiff::civil::Date {
+    jiff::civil::date(2026, 11, 24)
+}
+
+fn builtin() -> Detectors {
+    Detectors::builtin().unwrap_or_else(|problems| {
+        panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    })
+}
+
+fn walk(value: &serde_json::Value, key: Option<&str>, at: &mut Locator, sink: &mut dyn Sink) {
+    match value {
+        serde_json::Value::Object(members) => {
+            sink.open(Container::Object);
+            for (name, member) in members {
+                at.enter(name);
+                walk(member, Some(name), at, sink);
+                at.leave();
+            }
+            sink.close();
+        }
+        serde_json::Value::Array(items) => {
+            sink.open(Container::List);
+            for (index, item) in items.iter().enumerate() {
+                at.enter_index(index as u64);
+                walk(item, key, at, sink);
+                at.leave();
+            }
+            sink.close();
+        }
+        serde_json::Value::String(text) => sink.piece(Piece::whole(text, key, 0, at)),
+        serde_json::Value::Null => {}
+        other => sink.piece(Piece::whole(&other.to_string(), key, 0, at)),
+    }
+}
+
+fn run(detectors: &Detectors, case: &Case) -> Findings {
+    let key = key();
+    let mut collector = detectors.collector_on(&key, Keep::Values, today());
+    let mut at = Locator::body();
+    if let Some(json) = &case.json {
+        let value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        walk(&value, None, &mut at, &mut collector);
+    }
+    if let Some(text) = &case.text {
+        collector.piece(Piece::whole(text, None, 0, &at));
+    }
+    if let Some((head, rows)) = case.table.as_ref().and_then(|table| table.split_first()) {
+        for row in rows {
+            collector.open(Container::Row);
+            for (name, cell) in head.iter().zip(row) {
+                at.enter(name);
+                collector.piece(Piece::whole(cell, Some(name), 0, &at));
+                at.leave();
+            }
+            collector.close();
+        }
+    }
+    collector.finish()
+}
+
+fn problems(case: &Case, findings: &Findings) -> Option<String> {
+    let got: BTreeMap<String, u64> =
+        findings.categories.iter().map(|(category, tally)| (category.to_string(), tally.count)).collect();
+    let people = findings.people.len() as u64;
+    let locations: Vec<&String> = findings.found.iter().flat_map(|found| &found.locations).collect();
+    let wrong = got != case.expect
+        || case.people.is_some_and(|expected| expected != people)
+        || case.locations.iter().any(|expected| !locations.contains(&expected));
+    wrong.then(|| {
+        let listed: Vec<String> = findings
+            .findings
+            .iter()
+            .map(|finding| format!("{} {:?} {}", finding.detector, finding.value, finding.confidence))
+            .collect();
+        format!("{}: {got:?} of {people} people at {locations:?}: {listed:?}", case.name)
+    })
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/detect");
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        cases.extend(file.case);
+    }
+    cases
+}
+
+#[test]
+fn built_in_detectors_prove_themselves() {
+    let detectors = builtin();
+    let examples = detectors.check_examples();
+    let failed: Vec<String> = examples.failed.iter().map(ToString::to_string).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(examples.passed >= 2 * detectors.len());
+}
+
+#[test]
+fn every_case_gives_what_it_expects() {
+    let detectors = builtin();
+    let failed: Vec<String> = cases().iter().filter_map(|case| problems(case, &run(&detectors, case))).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Cuts a text at character boundaries into blocks of about `size` bytes with the overlap that scanning asks for.
+fn in_blocks(detectors: &Detectors, text: &str, size: usize) -> Findings {
+    let key = key();
+    let mut collector = detectors.collector_on(&key, Keep::Values, today());
+    let at = Locator::body();
+    let boundary = |at: usize| (at.min(text.len())..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap();
+    let mut from = 0;
+    while from < text.len() {
+        let to = boundary(from + size);
+        let low = boundary(from.saturating_sub(OVERLAP));
+        let high = boundary(to + OVERLAP);
+        let piece =
+            Piece { text: &text[low..high], report: from - low..to - low, key: None, offset: low as u64, at: &at };
+        collector.piece(piece);
+        from = to;
+    }
+    collector.finish()
+}
+
+#[test]
+fn blocks_of_any_size_give_what_the_whole_gives() {
+    let detectors = builtin();
+    let mut text = String::new();
+    for case in cases() {
+        text.push_str(case.text.as_deref().or(case.json.as_deref()).unwrap_or(""));
+        text.push_str("\n\n");
+    }
+    let whole = in_blocks(&detectors, &text, text.len());
+    assert!(whole.findings.len() > 30, "{}", whole.findings.len());
+    for size in [1, 7, 64, 129, 1000, 4096] {
+        let blocks = in_blocks(&detectors, &text, size);
+        assert_eq!(blocks.findings, whole.findings, "blocks of {size}");
+        assert_eq!(blocks.categories, whole.categories, "blocks of {size}");
+    }
+}
