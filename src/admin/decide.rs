@@ -6,15 +6,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body as Incoming;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::response::IntoResponse;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::{AdminState, BODY};
@@ -22,7 +21,7 @@ use crate::config::{Application, Snapshot};
 use crate::diagnostic::nearest;
 use crate::gate::{Body, Envelope};
 use crate::policy::{FactSet, FactValue};
-use crate::transfer::{Basis, Country, Direction, Party, Place};
+use crate::transfer::{Basis, Country, Decision, Direction, Party, Place};
 
 /// A message that is only imagined, in the words of a query or a command line.
 #[derive(Debug, Clone, Default)]
@@ -67,7 +66,7 @@ pub(super) async fn answer(
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
     headers: HeaderMap,
     body: Incoming,
-) -> Result<Json<Value>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let Query(pairs) = query.map_err(|rejection| Problem::bad(rejection.body_text()))?;
     let mut question = Question::read(pairs).map_err(|unclear| Problem::bad(unclear.0))?;
     let sent = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -88,11 +87,16 @@ pub(super) async fn answer(
         state.gate.rehearse(&imagined.envelope(), &Body::Memory(content), imagined.now).await.map_err(|_| {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The ledger cannot be read, so nothing can be decided.")
         })?;
-    let mut answer = serde_json::to_value(&decision).unwrap_or_default();
-    if let Some(members) = answer.as_object_mut() {
-        members.insert("found".to_owned(), json!(decision.found));
-    }
-    Ok(Json(answer))
+    let text = with_locations(&decision)
+        .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The decision could not be written."))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text))
+}
+
+/// The decision with its members in their usual order, and where the data was found as one more.
+fn with_locations(decision: &Decision) -> serde_json::Result<String> {
+    let mut text = serde_json::to_string(decision)?;
+    text.pop();
+    Ok(format!("{text},\"found\":{}}}", serde_json::to_string(&decision.found)?))
 }
 
 impl Question {

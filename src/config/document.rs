@@ -21,7 +21,7 @@ pub(super) struct Document<'s> {
 /// One table of the file, or its absence.
 pub(super) struct Section<'d> {
     document: &'d Document<'d>,
-    /// As the reader knows it: `[limits]`.
+    /// As the reader knows it: `[limits]`. Empty for the top of the file.
     name: &'d str,
     table: Option<&'d DeTable<'d>>,
     span: Range<usize>,
@@ -77,7 +77,7 @@ impl<'s> Document<'s> {
 
     /// The file as one section.
     pub(super) fn top<'d>(&'d self, table: &'d DeTable<'d>) -> Section<'d> {
-        Section { document: self, name: "the file", table: Some(table), span: 0..0, asked: RefCell::default() }
+        Section { document: self, name: "", table: Some(table), span: 0..0, asked: RefCell::default() }
     }
 
     pub(super) fn report(&self, problem: Diagnostic) {
@@ -98,7 +98,11 @@ impl<'s> Document<'s> {
 
     /// Reports a name that is not among the known ones.
     pub(super) fn unknown(&self, what: &str, given: &str, span: &Range<usize>, known: &[&str]) {
-        let error = self.source.error(span.clone(), format!("unknown {what} `{given}`"));
+        self.unknown_in(what, "", given, span, known);
+    }
+
+    fn unknown_in(&self, what: &str, place: &str, given: &str, span: &Range<usize>, known: &[&str]) {
+        let error = self.source.error(span.clone(), format!("unknown {what} `{given}`{place}"));
         let near = error.clone().suggest(given, known.iter().copied());
         if near.help.is_some() || known.is_empty() {
             return self.report(near);
@@ -203,7 +207,7 @@ impl<'d> Section<'d> {
         let known = words.iter().find(|(word, _)| *word == given.value);
         if known.is_none() {
             let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.document.unknown(&format!("value of `{key}`"), &given.value, &given.span, &names);
+            self.document.unknown_in("value", &format!(" of `{key}`"), &given.value, &given.span, &names);
         }
         known.map(|(_, meaning)| *meaning)
     }
@@ -283,7 +287,8 @@ impl<'d> Section<'d> {
         for (name, _) in self.table.into_iter().flatten() {
             let given = name.get_ref().as_ref();
             if !known.contains(&given) {
-                self.document.unknown(&format!("key in {}", self.name), given, &name.span(), &known);
+                let place = if self.name.is_empty() { String::new() } else { format!(" in {}", self.name) };
+                self.document.unknown_in("key", &place, given, &name.span(), &known);
             }
         }
     }

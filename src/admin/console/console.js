@@ -262,8 +262,8 @@ function decisionRow(entry) {
     el("td", { class: "col-time" }, entry.toggle),
     el("td", { class: "col-action" }, actionPill(decision.action, binds(decision))),
     el("td", { class: "col-application" }, decision.application ?? el("span", { class: "soft" }, "unknown"),
-      el("div", { class: "under" }, `${decision.method}${decision.direction === "response" ? " response" : ""}`)),
-    el("td", { class: "col-way" }, way(decision), el("div", { class: "under" }, decision.importer.host ?? decision.importer.address ?? "")),
+      el("div", { class: "under" }, decision.method)),
+    el("td", { class: "col-way" }, way(decision), el("div", { class: "under" }, upstream(decision))),
     el("td", { class: "col-data" }, chips(decision.content)),
     el("td", { class: "col-rule" }, ...firstRule(decision)));
   return row;
@@ -276,6 +276,13 @@ const way = (decision) => el("div", { class: "way" }, country(decision.exporter.
 
 /** A category as text that may break after its dots. */
 const breakable = (text) => text.split(/(?<=\.)/).flatMap((part, index) => (index ? [el("wbr"), part] : [part]));
+
+/** The side that is not our client: who receives a request, who sends an answer. */
+function upstream(decision) {
+  const answers = decision.direction === "response";
+  const party = answers ? decision.exporter : decision.importer;
+  return `${answers ? "answer of " : ""}${party.host ?? party.address ?? "an unnamed host"}`;
+}
 
 const tone = (path) => (path.startsWith("opaque") ? " opaque" : path.startsWith("secret") || path.startsWith("state-secret") ? " secret" : "");
 
@@ -295,7 +302,7 @@ function chips(content) {
 
 function firstRule(decision) {
   const reason = decision.reasons?.[0];
-  if (!reason) return [el("span", { class: "soft" }, "no rule speaks")];
+  if (!reason) return [el("span", { class: "soft" }, decision.action === "log" ? "no rule asks for anything" : "no law speaks")];
   const more = decision.reasons.length > 1 ? el("span", { class: "under", title: `${plural(decision.reasons.length - 1, "more rule")}` }, ` +${decision.reasons.length - 1}`) : null;
   return [el("div", {}, el("code", {}, `${reason.pack}/${reason.rule}`), more), el("div", { class: "under" }, reason.cite)];
 }
@@ -321,7 +328,9 @@ function detail(decision) {
     decision.passes_if?.length ? el("div", { class: "passes" }, el("h3", {}, "It would pass if"),
       el("ul", {}, ...decision.passes_if.map((text) => el("li", {}, text)))) : null,
     el("h3", {}, reasons.length ? "Why" : "Why it passed"),
-    ...(reasons.length ? reasons.map(reasonCard) : [el("p", {}, "No rule of any pack that is on speaks about this transfer.")]));
+    ...(reasons.length ? reasons.map(reasonCard) : [el("p", {}, decision.action === "log"
+      ? "A law pack covers this transfer, and none of its rules asks for anything."
+      : "No pack that is on speaks about this transfer.")]));
   const right = el("div", {},
     el("h3", {}, "Transfer"), transferPairs(decision),
     el("h3", {}, "Content"), contentView(decision.content ?? {}));
@@ -396,7 +405,7 @@ function contentView(content) {
 
 function haystack(decision) {
   return [decision.id, decision.application, decision.listener, decision.method, decision.path,
-    decision.importer.host, decision.importer.address, decision.importer.operator,
+    decision.importer.host, decision.importer.address, decision.importer.operator, decision.exporter.host,
     ...(decision.importer.country ?? []), ...(decision.importer.country ?? []).map(countryName),
     ...(decision.exporter.country ?? []), ...Object.keys(decision.content?.categories ?? {}), ...Object.keys(decision.content?.opaque_reasons ?? {}),
     ...(decision.reasons ?? []).flatMap((reason) => [`${reason.pack}/${reason.rule}`, reason.cite]),
@@ -490,7 +499,7 @@ function showCounters(counters) {
       el("div", { class: "numbers" },
         el("span", {}, el("strong", {}, number.format(counter.people)), limit ? ` of ${plural(limit, "person", "people")}` : counter.people === 1 ? " person" : " people"),
         el("span", {}, `since ${counter.since}`)),
-      el("div", { class: "under" }, counter.title ? `${counter.title}, ` : "", el("code", {}, `${counter.pack}/${counter.counter}`), counter.party ? ` for ${counter.party}` : ""));
+      el("div", { class: "under" }, el("code", {}, `${counter.pack}/${counter.counter}`), counter.party ? ` for ${counter.party}` : ""));
   });
 }
 
@@ -531,10 +540,13 @@ function showPacks(packs) {
 
 function packItem(pack) {
   const open = (pack.facts ?? []).filter((fact) => !fact.answered);
+  // Titles read "Whose law: what it is about".
+  const [name, about] = pack.title.split(/: (.*)/s);
   return el("div", { class: "item" },
-    el("div", { class: "item-head" }, el("a", { href: `/packs/${encodeURIComponent(pack.id)}` }, pack.title),
+    el("div", { class: "item-head" }, el("a", { href: `/packs/${encodeURIComponent(pack.id)}` }, name),
       pill({ enabled: "good", observed: "warn" }[pack.state] ?? "permit", pack.state)),
-    el("div", { class: "under" }, `${pack.id}, ${plural(pack.rules?.length ?? 0, "rule")}, version ${pack.version}`),
+    about ? el("div", { class: "under" }, about) : null,
+    el("div", { class: "under" }, el("code", {}, pack.id), `, ${plural(pack.rules?.length ?? 0, "rule")}, version ${pack.version}`),
     open.length ? el("details", {}, el("summary", { class: "warn" }, `${plural(open.length, "question")} not answered, defaults used`),
       el("ul", { class: "questions" }, ...open.map((fact) => el("li", {}, fact.ask, " ", el("code", {}, `${fact.name} = ${fact.default}`))))) : null);
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::script::Step;
 use super::world::World;
-use crate::transfer::Action;
+use crate::transfer::{Action, Direction};
 
 /// Writes to standard output, in colour where that is a terminal and nobody asked for none.
 pub(super) struct Printer {
@@ -18,6 +18,7 @@ pub(super) struct Printer {
 #[derive(Deserialize)]
 struct Record {
     action: Action,
+    direction: Direction,
     application: Option<String>,
     exporter: Side,
     importer: Side,
@@ -88,9 +89,13 @@ impl Printer {
         say(format_args!("{}", self.paint(DIM, &format!("# {} The client got {status}.", step.say))))
     }
 
-    /// One line: action, who to whom, what, rule, citation. A blocked one has a second.
+    /// One line: action, who to whom, what, rule, citation. A blocked one has a second. Answers of importers about which
+    /// no rule speaks are left to the console.
     pub(super) fn decision(&self, record: &str) -> io::Result<()> {
         let record: Record = serde_json::from_str(record)?;
+        if record.direction == Direction::Response && record.reasons.is_empty() {
+            return Ok(());
+        }
         let action = format!("{:<6}", record.action.as_str());
         say(format_args!("{}  {}", self.paint(colour(record.action), &action), record.line()))?;
         for way in &record.passes_if {
@@ -130,7 +135,8 @@ impl Record {
         // Writing to a string cannot fail.
         let _ = match reason {
             Some(reason) => write!(line, "  {}/{}  {}", reason.pack, reason.rule, reason.cite),
-            None => write!(line, "  no rule speaks"),
+            None if self.action == Action::Permit => write!(line, "  no law speaks"),
+            None => write!(line, "  no rule asks for anything"),
         };
         if let Some(counter) = self.reasons.iter().find_map(|reason| reason.counter.as_ref()) {
             let _ = write!(line, "  [{} + {} of {}]", counter.before, counter.adding, counter.limit);

@@ -40,7 +40,8 @@ pub(super) fn listeners(top: &Section<'_>, reading: &Reading<'_>) -> Vec<Listene
         }
         let listener = Listener {
             name: name.map_or_else(|| "".into(), |name| name.value),
-            address: address.map_or(loopback(PROXY_PORT), |address| address.value),
+            // A wrong address was reported; port 0 clashes with none.
+            address: address.map_or(loopback(0), |address| address.value),
             ..door(&section, reading)
         };
         listeners.push(listener);

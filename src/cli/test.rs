@@ -1,0 +1,115 @@
+//! `tidegate test`: do packs and detectors do what their own scenarios and examples say?
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::content::{Input, walk};
+use super::{Answer, Failure, Outcome, json_line, load};
+use crate::config::{Snapshot, read_text};
+use crate::detect::Examples;
+use crate::diagnostic::Source;
+use crate::policy::scenario::{self, Coverage, Ran, Report};
+
+/// Scenario files are written by people; anything larger is the wrong file.
+const LARGEST: u64 = 16 << 20;
+
+/// Options of the command.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  tidegate test\n  tidegate test --config tidegate.toml my-scenarios/ --json")]
+pub(super) struct Test {
+    /// Scenario files or directories [default: those of the rules]
+    #[arg(value_name = "FILE/DIR")]
+    files: Vec<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command. The answer is no if anything came out otherwise than expected.
+pub(super) fn run(test: &Test, config: Option<&Path>, out: &mut dyn Write) -> Outcome {
+    let snapshot = load(config, None)?;
+    let sources = sources(&test.files, &snapshot)?;
+    let report = scenario::run(&snapshot.packs, &sources);
+    let examples = snapshot.detectors.check_examples();
+    let good = report.failed == 0 && examples.failed.is_empty();
+    if test.json {
+        let value = json!({
+            "passed": report.passed,
+            "failed": report.failed,
+            "scenarios": report.scenarios,
+            "problems": report.problems,
+            "examples": { "passed": examples.passed, "failed": examples.failed.len(), "problems": examples.failed },
+            "coverage": report.coverage,
+        });
+        json_line(out, &value)?;
+    } else {
+        tell(&report, &examples, out)?;
+    }
+    Ok(if good { Answer::Yes } else { Answer::No })
+}
+
+fn sources(files: &[PathBuf], snapshot: &Snapshot) -> Result<Vec<Source>, Failure> {
+    if files.is_empty() {
+        return Ok(snapshot.rules.scenarios.clone());
+    }
+    let mut inputs = Vec::new();
+    for file in files {
+        if !file.exists() {
+            return Err(Failure::unable(format!("{}: there is no such file", file.display())));
+        }
+        let mut below = Vec::new();
+        walk(file, &mut below)?;
+        let named = file.is_file();
+        inputs.extend(below.into_iter().filter(|input| named || input.name().ends_with(".toml")));
+    }
+    let read = |input: &Input| match input {
+        Input::File(path) => read_text(path, LARGEST).map_err(|problem| Failure::Unsound(vec![problem])),
+        Input::Standard => Err(Failure::unable("scenarios are read from files")),
+    };
+    inputs.iter().map(read).collect()
+}
+
+fn tell(report: &Report, examples: &Examples, out: &mut dyn Write) -> Result<(), Failure> {
+    for problem in report.problems.iter().chain(&examples.failed) {
+        writeln!(out, "{problem}\n")?;
+    }
+    for ran in report.scenarios.iter().filter(|ran| !ran.ok) {
+        differs(ran, out)?;
+    }
+    for pack in &report.coverage {
+        covered(pack, out)?;
+    }
+    writeln!(out, "scenarios: {} passed, {} failed", report.passed, report.failed)?;
+    Ok(writeln!(out, "examples:  {} passed, {} failed", examples.passed, examples.failed.len())?)
+}
+
+fn differs(ran: &Ran, out: &mut dyn Write) -> Result<(), Failure> {
+    let (expect, got) = (&ran.expect, &ran.got);
+    writeln!(out, "FAILED {} ({})", ran.id, ran.pack)?;
+    writeln!(out, "  expected  {}", expect.action)?;
+    writeln!(out, "  got       {}", got.action)?;
+    let pairs = [
+        ("needs", listed(&expect.needs), listed(&got.needs)),
+        ("warns", listed(&expect.warns), listed(&got.warns)),
+        ("rules", listed(&expect.rules), listed(&got.rules)),
+    ];
+    for (what, expected, got) in pairs {
+        writeln!(out, "  {what:<8}  expected {expected}; got {got}")?;
+    }
+    Ok(writeln!(out)?)
+}
+
+fn covered(pack: &Coverage, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "{:<12} {} of {} rules and exemptions speak in some scenario", pack.pack, pack.fired, pack.rules)?;
+    if !pack.never_fired.is_empty() {
+        writeln!(out, "  never speaks: {}", pack.never_fired.join(", "))?;
+    }
+    Ok(())
+}
+
+fn listed(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
+}
