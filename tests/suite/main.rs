@@ -1,6 +1,15 @@
 //! The gateway as its users meet it: the built binary, real clients, real origins on loopback. `tests/run` installs what
 //! this needs and runs it; one module per thing a user can see, each test a sentence about it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
 mod harness;
 
 mod decisions; // what is permitted, logged, blocked, and what a refusal says
@@ -30,3 +39,7 @@ mod observability; // metrics, records, the admin door
 mod commands; // the command line
 
 mod documents; // the README keeps its word
+
+mod architecture; // the shape of the source
+
+mod dashboards; // ask only for metrics the gateway has
