@@ -159,12 +159,7 @@ impl Gate {
     ///
     /// # Errors
     /// The body or the ledger cannot be read.
-    pub async fn rehearse(
-        &self,
-        envelope: &Envelope<'_>,
-        body: &Body,
-        now: Timestamp,
-    ) -> std::io::Result<Decision> {
+    pub async fn rehearse(&self, envelope: &Envelope<'_>, body: &Body, now: Timestamp) -> std::io::Result<Decision> {
         rehearse(&self.key, &self.metrics, Some(&self.ledger), envelope, body, now).await
     }
 
