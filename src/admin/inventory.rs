@@ -1,7 +1,6 @@
 //! What the gateway holds: counters against their limits, mechanisms with the days they have left, packs with the
 //! questions they ask.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -49,20 +48,17 @@ pub(super) async fn mechanisms(State(state): State<AdminState>) -> Json<Value> {
     Json(json!({ "mechanisms": rows }))
 }
 
-/// Brings the gauges that nobody increments up to date: counters and the ends of mechanisms.
+/// Brings the gauges that nobody increments up to date: counters, the ends of mechanisms, the packs loaded.
 pub(super) fn measure(state: &AdminState, snapshot: &Snapshot) {
-    let mut nearest: BTreeMap<(Arc<str>, Arc<str>), u64> = BTreeMap::new();
-    // Labels name no importer, so of a counter that is kept for each importer the fullest is shown.
-    for (key, _, people) in state.ledger.totals() {
-        let shown = nearest.entry((key.pack, key.counter)).or_default();
-        *shown = people.max(*shown);
-    }
-    let rows = nearest
-        .iter()
-        .map(|((pack, counter), people)| (&**pack, &**counter, *people, limit(snapshot, pack, counter).unwrap_or(0)));
-    state.metrics.counters(rows);
+    let totals = state.ledger.totals();
+    state.metrics.counters(totals.iter().map(|(key, _, people)| {
+        (&*key.pack, &*key.counter, *people, limit(snapshot, &key.pack, &key.counter).unwrap_or(0))
+    }));
     let ends = snapshot.mechanisms.iter().filter_map(|mechanism| Some((&*mechanism.id, end(mechanism.until?)?)));
     state.metrics.mechanisms(ends);
+    let versions: Vec<String> = snapshot.packs.iter().map(|pack| pack.updated.to_string()).collect();
+    let packs = snapshot.packs.iter().zip(&versions);
+    state.metrics.rules(packs.map(|(pack, version)| (&*pack.id, version.as_str(), &*pack.hash)));
 }
 
 /// Ids of packs that are neither enforced nor observed.

@@ -30,7 +30,11 @@ pub(super) fn run(ca: &Ca, config: Option<&Path>, out: &mut dyn Write) -> Outcom
     let interception = load(config, None)?.settings.interception;
     make(&interception, name)?;
     writeln!(out, "certificate  {}", interception.ca_certificate.display())?;
-    writeln!(out, "key          {} (mode 0600: whoever has it can read what is intercepted)", interception.ca_key.display())?;
+    writeln!(
+        out,
+        "key          {} (mode 0600: whoever has it can read what is intercepted)",
+        interception.ca_key.display()
+    )?;
     writeln!(out, "`tidegate trust` says how each runtime comes to trust it")?;
     Ok(Answer::Yes)
 }

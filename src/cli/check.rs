@@ -64,7 +64,8 @@ fn as_json(loaded: &Result<Snapshot, Vec<Diagnostic>>) -> serde_json::Value {
 }
 
 fn off(snapshot: &Snapshot) -> Vec<&str> {
-    let on = |id: &std::sync::Arc<str>| snapshot.enabled.enforce.contains(id) || snapshot.enabled.observe.contains(id);
+    let on =
+        |id: &std::sync::Arc<str>| snapshot.enabled.enforce.contains(id) || snapshot.enabled.observe.contains(id);
     snapshot.packs.iter().filter(|pack| !on(&pack.id)).map(|pack| &*pack.id).collect()
 }
 

@@ -108,7 +108,8 @@ pub(super) fn walk(path: &Path, found: &mut Vec<Input>) -> Result<(), Failure> {
     }
     inside.sort_by(|a, b| a.0.cmp(&b.0));
     for (path, kind) in inside {
-        let described = path.extension().is_some_and(|ending| ending == "headers") && path.with_extension("").is_file();
+        let described =
+            path.extension().is_some_and(|ending| ending == "headers") && path.with_extension("").is_file();
         if kind.is_dir() {
             walk(&path, found)?;
         } else if kind.is_file() && !described {

@@ -169,9 +169,15 @@ fn explain(decision: &Decision, out: &mut dyn Write) -> Result<(), Failure> {
     let importer = decision.importer.host.as_deref().map(|host| format!(" ({host})")).unwrap_or_default();
     let (from, to) = (countries(&decision.exporter.place), countries(&decision.importer.place));
     writeln!(out, "{}: {from} to {to}{importer}", decision.action.as_str())?;
-    let kinds: Vec<String> = decision.content.categories.iter().map(|(kind, tally)| format!("{kind} {}", tally.count)).collect();
+    let kinds: Vec<String> =
+        decision.content.categories.iter().map(|(kind, tally)| format!("{kind} {}", tally.count)).collect();
     let kinds = if kinds.is_empty() { "nothing found".to_owned() } else { kinds.join(", ") };
-    writeln!(out, "  content    {} bytes, {} people: {kinds}", decision.content.bytes, decision.content.people.len())?;
+    writeln!(
+        out,
+        "  content    {} bytes, {} people: {kinds}",
+        decision.content.bytes,
+        decision.content.people.len()
+    )?;
     for (reason, bytes) in &decision.content.opaque {
         writeln!(out, "             {bytes} bytes {reason}")?;
     }
@@ -194,7 +200,11 @@ fn explain_reason(reason: &Reason, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(out, "  {:<10} {}/{}{cite}{observed}", reason.action.as_str(), reason.pack, reason.rule)?;
     writeln!(out, "             {}", reason.why)?;
     if let Some(counter) = &reason.counter {
-        writeln!(out, "             {} people before, {} more now, limit {}", counter.before, counter.adding, counter.limit)?;
+        writeln!(
+            out,
+            "             {} people before, {} more now, limit {}",
+            counter.before, counter.adding, counter.limit
+        )?;
     }
     if !reason.needs.is_empty() {
         writeln!(out, "             needs {}", reason.needs.join(" or "))?;

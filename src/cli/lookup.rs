@@ -21,7 +21,8 @@ pub(super) fn addresses(host: &str, settings: &Settings) -> Result<Vec<IpAddr>, 
     let name = host.to_owned();
     // The resolver of the system cannot be interrupted; a thread that is left behind ends with the process.
     std::thread::spawn(move || {
-        let found = (name.as_str(), 0).to_socket_addrs().map(|all| all.map(|address| address.ip()).collect::<Vec<_>>());
+        let found =
+            (name.as_str(), 0).to_socket_addrs().map(|all| all.map(|address| address.ip()).collect::<Vec<_>>());
         let _ = done.send(found);
     });
     match answer.recv_timeout(PATIENCE) {

@@ -14,8 +14,10 @@ use crate::transfer::{Content, DigestKey};
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tidegate scan customers.csv\n  tidegate scan --json exports/ | jq .content.people\n  \
-                        cat body | tidegate scan --content-type application/json -")]
+#[command(
+    after_help = "Examples:\n  tidegate scan customers.csv\n  tidegate scan --json exports/ | jq .content.people\n  \
+                        cat body | tidegate scan --content-type application/json -"
+)]
 pub(super) struct Scan {
     /// Files or directories; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
@@ -116,7 +118,13 @@ fn summary(scanned: &Scanned, show: bool, out: &mut dyn Write) -> Result<(), Fai
     for (category, tally) in &content.categories {
         let place = content.found.iter().find(|found| found.category == *category);
         let places = place.map(|found| found.locations.join("  ")).unwrap_or_default();
-        writeln!(out, "  {:<width$}  {:>7} found  {:>7} people  {places}", category.as_str(), tally.count, tally.people)?;
+        writeln!(
+            out,
+            "  {:<width$}  {:>7} found  {:>7} people  {places}",
+            category.as_str(),
+            tally.count,
+            tally.people
+        )?;
     }
     for (reason, bytes) in &content.opaque {
         writeln!(out, "  {:<width$}  {bytes:>7} bytes  {}", reason.as_str(), reason.title())?;

@@ -70,7 +70,10 @@ pub(super) fn run(trust: &Trust, config: Option<&Path>, out: &mut dyn Write) -> 
     }
     if !settings.interception.bypass.is_empty() {
         let bundle = "cat /etc/ssl/certs/ca-certificates.crt CA > bundle.pem";
-        writeln!(out, "# Hosts in `bypass` keep their own certificates, and most variables above replace the roots of the")?;
+        writeln!(
+            out,
+            "# Hosts in `bypass` keep their own certificates, and most variables above replace the roots of the"
+        )?;
         writeln!(out, "# system. For those hosts give a bundle of both: {bundle}")?;
     }
     Ok(Answer::Yes)

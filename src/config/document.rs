@@ -246,7 +246,13 @@ impl<'d> Section<'d> {
             match item.get_ref().as_table() {
                 Some(table) => {
                     let span = heading(item.span(), table, &span);
-                    sections.push(Section { document: self.document, name, table: Some(table), span, asked: RefCell::default() });
+                    sections.push(Section {
+                        document: self.document,
+                        name,
+                        table: Some(table),
+                        span,
+                        asked: RefCell::default(),
+                    });
                 }
                 None => self.document.error(&item.span(), format!("`{key}` is a list of tables: write {name}")),
             }
@@ -269,7 +275,8 @@ impl<'d> Section<'d> {
 
     /// The keys of a list that are there, for particulars whose names the packs choose.
     pub(super) fn chosen(&self, keys: &[&'d str]) -> BTreeMap<String, String> {
-        let present = keys.iter().filter_map(|key| Some(((*key).to_owned(), self.get(key, super::value::particular)?)));
+        let present =
+            keys.iter().filter_map(|key| Some(((*key).to_owned(), self.get(key, super::value::particular)?)));
         present.collect()
     }
 

@@ -42,7 +42,8 @@ pub(super) fn read(top: &Section<'_>, packs: Option<&Packs>, countries: &[Countr
 }
 
 fn default(packs: &Packs, countries: &[Country]) -> Vec<Arc<str>> {
-    let applies = packs.iter().filter(|pack| !pack.is_law() || pack.jurisdiction.iter().any(|law| countries.contains(law)));
+    let applies =
+        packs.iter().filter(|pack| !pack.is_law() || pack.jurisdiction.iter().any(|law| countries.contains(law)));
     applies.map(|pack| pack.id.clone()).collect()
 }
 

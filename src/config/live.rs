@@ -140,9 +140,8 @@ fn keep_what_is_open(before: &Settings, next: &mut Settings) -> Vec<String> {
     keep("admin address", before.admin.address != next.admin.address);
     keep("state directory", before.state != next.state);
     keep("audit directory", before.audit_directory != next.audit_directory);
-    let ca = |settings: &Settings| {
-        (settings.interception.ca_certificate.clone(), settings.interception.ca_key.clone())
-    };
+    let ca =
+        |settings: &Settings| (settings.interception.ca_certificate.clone(), settings.interception.ca_key.clone());
     keep("interception CA", ca(before) != ca(next));
     keep("upstream roots", before.upstream.ca_certificates != next.upstream.ca_certificates);
     keep("connection limit", before.limits.connections != next.limits.connections);

@@ -223,7 +223,10 @@ fn no_law(file: &str, settings: &Settings, enabled: &Enabled, packs: &Packs) -> 
         return None;
     }
     let (message, help) = match read::countries(settings).as_slice() {
-        [] => ("no law pack is on: nobody said which country data leaves from", "set `country` in [exporter], or give `--from CC`"),
+        [] => (
+            "no law pack is on: nobody said which country data leaves from",
+            "set `country` in [exporter], or give `--from CC`",
+        ),
         _ => ("no law pack is on: none speaks for the countries named here", "enable one in [packs]"),
     };
     Some(warning(file, message).help(help))
@@ -237,7 +240,8 @@ fn expiring(file: &str, mechanisms: &[Mechanism], now: Timestamp) -> Vec<Diagnos
     ends.filter(|(_, until)| *until <= soon)
         .map(|(mechanism, until)| {
             let verb = if until < today { "ended" } else { "ends" };
-            warning(file, format!("mechanism `{}` {verb} on {until}", mechanism.id)).help("renew it and write the new dates")
+            warning(file, format!("mechanism `{}` {verb} on {until}", mechanism.id))
+                .help("renew it and write the new dates")
         })
         .collect()
 }

@@ -32,7 +32,8 @@ pub(super) fn unanswered(snapshot: &Snapshot) -> Vec<Question> {
     let sets = sets.chain(snapshot.importers.iter().map(|importer| &importer.facts));
     let answered: BTreeSet<&Arc<str>> = sets.flat_map(FactSet::iter).map(|(name, _)| name).collect();
     let on = snapshot.enabled.enforce.iter().chain(&snapshot.enabled.observe);
-    let facts = on.filter_map(|id| snapshot.packs.get(id)).flat_map(|pack| pack.facts.iter().map(move |fact| (pack, fact)));
+    let facts =
+        on.filter_map(|id| snapshot.packs.get(id)).flat_map(|pack| pack.facts.iter().map(move |fact| (pack, fact)));
     facts
         .filter(|(_, fact)| !answered.contains(&fact.name))
         .map(|(pack, fact)| Question {
@@ -46,7 +47,12 @@ pub(super) fn unanswered(snapshot: &Snapshot) -> Vec<Question> {
 }
 
 /// Answers that only packs which are off ask for. A warning: packs are switched on and off more often than facts change.
-pub(super) fn warn_of_idle_answers(document: &Document<'_>, answered: &[At<String>], packs: &Packs, enabled: &Enabled) {
+pub(super) fn warn_of_idle_answers(
+    document: &Document<'_>,
+    answered: &[At<String>],
+    packs: &Packs,
+    enabled: &Enabled,
+) {
     let is_on = |id: &Arc<str>| enabled.enforce.contains(id) || enabled.observe.contains(id);
     for answer in answered {
         let asking: Vec<&str> = packs.fact_declared(&answer.value).map(|(pack, _)| &*pack.id).collect();

@@ -63,7 +63,8 @@ impl Rules {
         if !directory.is_dir() {
             problems.push(Diagnostic::file(shown(directory), "is not a directory of rules"));
         } else if [&laws, &own, &detectors, &places].iter().all(|found| found.is_empty()) && problems.is_empty() {
-            let help = "it holds `laws/`, `detectors/`, `places/` or packs, like the `rules/` directory of the project";
+            let help =
+                "it holds `laws/`, `detectors/`, `places/` or packs, like the `rules/` directory of the project";
             problems.push(Diagnostic::file(shown(directory), "has no rules in it").help(help));
         }
         problems.extend(other_categories(directory));

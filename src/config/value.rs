@@ -175,7 +175,8 @@ pub(super) fn hosts(value: &DeValue<'_>) -> Result<HostPattern, Wrong> {
 pub(super) fn network(value: &DeValue<'_>) -> Result<IpNetwork, Wrong> {
     let text = text(value)?;
     let network: IpNetwork = text.parse().map_err(|_| {
-        Wrong::value(format!("`{text}` is not a network")).help("write an address with a prefix, such as \"10.2.0.0/16\"")
+        Wrong::value(format!("`{text}` is not a network"))
+            .help("write an address with a prefix, such as \"10.2.0.0/16\"")
     })?;
     if network.network() == network.ip() {
         return Ok(network);
@@ -234,7 +235,8 @@ pub(super) struct Target {
 pub(super) fn target(value: &DeValue<'_>) -> Result<Target, Wrong> {
     let text = text(value)?;
     let wrong = |message: &str| {
-        Wrong::value(format!("`{text}` {message}")).help("write scheme, host and port, such as `https://203.0.113.7:8443`")
+        Wrong::value(format!("`{text}` {message}"))
+            .help("write scheme, host and port, such as `https://203.0.113.7:8443`")
     };
     let uri: http::Uri = text.parse().map_err(|_| wrong("is not a URL"))?;
     let tls = match uri.scheme_str() {
@@ -279,7 +281,11 @@ mod tests {
         assert_eq!(read("1_000_000", size), Ok(1_000_000));
         assert_eq!(read("\"500 ms\"", duration), Ok(Duration::from_millis(500)));
         assert!(advice(read("\"1 Mib\"", size)).contains("did you mean `1 MiB`?"));
-        assert!(read("\"99999999 TiB\"", size).is_err() && read("\"30\"", duration).is_err() && read("30", duration).is_err());
+        assert!(
+            read("\"99999999 TiB\"", size).is_err()
+                && read("\"30\"", duration).is_err()
+                && read("30", duration).is_err()
+        );
     }
 
     #[test]

@@ -50,7 +50,9 @@ impl Automaton {
         let longest = longest_path(&dfa, start)
             .ok_or("the pattern has no longest match: give every repetition an upper bound, such as {0,64}")?;
         if longest > LONGEST + 1 {
-            return Err(format!("a match of this pattern can be {longest} bytes long; at most {LONGEST} are looked at"));
+            return Err(format!(
+                "a match of this pattern can be {longest} bytes long; at most {LONGEST} are looked at"
+            ));
         }
         let automaton = Automaton { dfa, start, longest };
         if automaton.can_end(start) || automaton.after_any(&[start]).iter().any(|&state| automaton.can_end(state)) {

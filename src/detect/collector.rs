@@ -119,13 +119,7 @@ impl<'d> Collector<'d> {
         }
     }
 
-    fn spotted<'a>(
-        &self,
-        piece: &Piece<'_>,
-        text: &'a str,
-        folded: Option<&Folded>,
-        hit: Hit,
-    ) -> Option<Spotted<'a>>
+    fn spotted<'a>(&self, piece: &Piece<'_>, text: &'a str, folded: Option<&Folded>, hit: Hit) -> Option<Spotted<'a>>
     where
         'd: 'a,
     {
@@ -292,7 +286,9 @@ impl Sink for Collector<'_> {
         }
         self.end_cluster();
         let mut frame = Frame::new(container);
-        if container == Container::Part && self.frames.last().is_some_and(|parent| parent.container == Container::Form) {
+        if container == Container::Part
+            && self.frames.last().is_some_and(|parent| parent.container == Container::Form)
+        {
             frame.named = Named::Part;
         }
         self.frames.push(frame);

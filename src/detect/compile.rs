@@ -48,7 +48,8 @@ pub(super) fn compile(sources: &[Source]) -> Result<Detectors, Vec<Diagnostic>> 
             let draft = Reader { number: *number, source, problems: &mut problems }.detector(raw.as_ref());
             let id = raw.as_ref().id.as_ref();
             if let Some(first) = seen.insert(id.clone(), source.name.clone()) {
-                problems.push(source.error(raw.as_ref().id.span(), format!("the id `{id}` is already taken in {first}")));
+                problems
+                    .push(source.error(raw.as_ref().id.span(), format!("the id `{id}` is already taken in {first}")));
             }
             if problems.len() == before {
                 drafts.extend(draft);
@@ -84,10 +85,12 @@ fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> R
         scanned,
         always: Set::default(),
         emails: Vec::new(),
-        prefilter: Prefilter::build(drafts.iter().enumerate().filter_map(|(index, draft)| match &draft.detector.finder {
-            Finder::Pattern(automaton) => Some((index, automaton)),
-            _ => None,
-        })),
+        prefilter: Prefilter::build(drafts.iter().enumerate().filter_map(
+            |(index, draft)| match &draft.detector.finder {
+                Finder::Pattern(automaton) => Some((index, automaton)),
+                _ => None,
+            },
+        )),
         keys: KeyTable::default(),
         context: ContextTable::default(),
         sources: sources.to_vec(),
@@ -323,7 +326,9 @@ impl Reader<'_> {
         let needs = raw.needs.as_ref().map(|needs| needs.as_ref().as_str());
         let message = match needs {
             _ if by_name && raw.fields.is_empty() => "a detector of this shape finds nothing without `fields`",
-            _ if by_name && !raw.context.is_empty() => "a detector of this shape looks at field names only, not at `context`",
+            _ if by_name && !raw.context.is_empty() => {
+                "a detector of this shape looks at field names only, not at `context`"
+            }
             _ if !raw.near.iter().all(|script| script == "han") => "`near` knows only the script `han`",
             Some("key") if raw.fields.is_empty() => "this detector needs a key and lists no `fields`",
             Some("context") if raw.fields.is_empty() && raw.context.is_empty() => {
@@ -342,7 +347,10 @@ impl Reader<'_> {
         let confidence = Confidence { alone, context, key: key.unwrap_or(context.max(0.9)) };
         let all = [confidence.alone, confidence.context, confidence.key];
         if all.iter().any(|value| !(0.0..=1.0).contains(value)) || !all.is_sorted() {
-            self.problem(raw.id.span(), "confidence lies between 0 and 1 and does not fall from `alone` to `context` to `key`");
+            self.problem(
+                raw.id.span(),
+                "confidence lies between 0 and 1 and does not fall from `alone` to `context` to `key`",
+            );
         }
         confidence
     }

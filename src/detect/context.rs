@@ -97,7 +97,14 @@ impl Context {
     }
 
     /// What stands around `start..end`.
-    pub(super) fn near(&mut self, table: &ContextTable, text: &str, start: usize, end: usize, detector: usize) -> Near {
+    pub(super) fn near(
+        &mut self,
+        table: &ContextTable,
+        text: &str,
+        start: usize,
+        end: usize,
+        detector: usize,
+    ) -> Near {
         let low = start.saturating_sub(REACH);
         let high = (end + REACH).min(text.len());
         self.read(table, text, low, high);

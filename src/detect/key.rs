@@ -83,7 +83,8 @@ impl KeyTable {
         let words = words(name);
         let all = words.concat();
         let mut found: Vec<usize> = self.whole.get(&all).into_iter().flatten().copied().collect();
-        let runs = || (0..words.len()).flat_map(|from| (from + 1..=words.len().min(from + RUN)).map(move |to| (from, to)));
+        let runs =
+            || (0..words.len()).flat_map(|from| (from + 1..=words.len().min(from + RUN)).map(move |to| (from, to)));
         let run = |(from, to): (usize, usize)| words.get(from..to).map(|run| run.concat()).unwrap_or_default();
         let mut negative = self.negative_whole.contains(&all) || self.is_inside_negative(&all);
         for text in runs().map(run) {
@@ -171,7 +172,8 @@ fn words(name: &str) -> Vec<String> {
     let mut before = ' ';
     while let Some(c) = characters.next() {
         let camel = c.is_uppercase()
-            && (before.is_lowercase() || (before.is_uppercase() && characters.peek().is_some_and(|next| next.is_lowercase())));
+            && (before.is_lowercase()
+                || (before.is_uppercase() && characters.peek().is_some_and(|next| next.is_lowercase())));
         before = c;
         if !c.is_alphabetic() && !is_mark(c) {
             open = false;
@@ -200,7 +202,8 @@ mod tests {
 
     #[test]
     fn spellings_of_one_name_are_the_same_words() {
-        for name in ["customerIdCard", "customer_id_card", "CUSTOMER-ID-CARD", "customer[id].card2", "CustomerIDCard"] {
+        for name in ["customerIdCard", "customer_id_card", "CUSTOMER-ID-CARD", "customer[id].card2", "CustomerIDCard"]
+        {
             assert_eq!(words(name), ["customer", "id", "card"], "{name}");
         }
         assert_eq!(words("客户身份证号"), ["客户身份证号"]);

@@ -155,7 +155,10 @@ impl Carry {
     fn before(bytes: &[u8], from: usize) -> Carry {
         let byte = |back: usize| from.checked_sub(back).and_then(|at| bytes.get(at)).copied().unwrap_or(0);
         let is = |yes: bool| if yes { 0x80 } else { 0 };
-        Carry { word: is(byte(1).is_ascii_alphanumeric()), backslashes: is(byte(2) == b'\\') | is(byte(1) == b'\\') << 8 }
+        Carry {
+            word: is(byte(1).is_ascii_alphanumeric()),
+            backslashes: is(byte(2) == b'\\') | is(byte(1) == b'\\') << 8,
+        }
     }
 
     /// PERF: all eight bytes are classified at once in an ordinary register; text without spots is left without a

@@ -175,7 +175,8 @@ fn is_inside_digest(bytes: &[u8], range: &std::ops::Range<usize>) -> bool {
     }
     let is_part = |byte: &&u8| byte.is_ascii_hexdigit() || **byte == b'-';
     let count = |part: &mut dyn Iterator<Item = &u8>| part.filter(|byte| byte.is_ascii_hexdigit()).count();
-    let before = count(&mut bytes.get(..range.start).unwrap_or_default().iter().rev().take(LONGEST).take_while(is_part));
+    let before =
+        count(&mut bytes.get(..range.start).unwrap_or_default().iter().rev().take(LONGEST).take_while(is_part));
     let after = count(&mut bytes.get(range.end..).unwrap_or_default().iter().take(LONGEST).take_while(is_part));
     let inside = bytes.get(range.clone()).unwrap_or_default();
     inside.iter().all(|byte| is_part(&byte)) && before + after + count(&mut inside.iter()) >= 32

@@ -43,15 +43,22 @@ impl Email {
         let local = before.bytes().rev().take(LOCAL + 1).take_while(|&byte| is_local(byte)).count();
         let mut start = at - local;
         // Punctuation that can stand in an address but does not begin one.
-        while text.as_bytes().get(start).is_some_and(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_') && start < at {
+        while text.as_bytes().get(start).is_some_and(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')
+            && start < at
+        {
             start += 1;
         }
         let name = text.get(start..at)?;
-        if name.is_empty() || local > LOCAL || name.ends_with('.') || self.except.contains(&name.to_ascii_lowercase()) {
+        if name.is_empty() || local > LOCAL || name.ends_with('.') || self.except.contains(&name.to_ascii_lowercase())
+        {
             return None;
         }
         let host = rest.get(1..)?;
-        let length = host.bytes().take(HOST).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')).count();
+        let length = host
+            .bytes()
+            .take(HOST)
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+            .count();
         self.host(host.get(..length)?).map(|length| (start, at + 1 + length))
     }
 
@@ -60,7 +67,8 @@ impl Email {
         let mut end = text.trim_end_matches(['.', '-']).len();
         while let Some(host) = text.get(..end) {
             let (labels, ending) = host.rsplit_once('.')?;
-            let labels_fit = labels.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && label.len() < 64);
+            let labels_fit =
+                labels.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && label.len() < 64);
             if labels_fit && !is_scale(labels) && self.endings.contains(&ending.to_ascii_lowercase()) {
                 return Some(end);
             }
@@ -117,8 +125,27 @@ fn has_han(text: &str) -> bool {
 
 fn is_placeholder(text: &str) -> bool {
     const WORDS: &[&str] = &[
-        "null", "none", "nil", "n/a", "na", "undefined", "unknown", "true", "false", "string", "test", "todo", "tbd",
-        "empty", "redacted", "hidden", "required", "optional", "无", "未知", "不详",
+        "null",
+        "none",
+        "nil",
+        "n/a",
+        "na",
+        "undefined",
+        "unknown",
+        "true",
+        "false",
+        "string",
+        "test",
+        "todo",
+        "tbd",
+        "empty",
+        "redacted",
+        "hidden",
+        "required",
+        "optional",
+        "无",
+        "未知",
+        "不详",
     ];
     let marks = |byte: u8| matches!(byte, b'*' | b'x' | b'X' | b'-' | b'.' | b'?' | b'#' | b'_' | b'0');
     WORDS.iter().any(|word| text.eq_ignore_ascii_case(word) && *word != "true")
@@ -131,7 +158,9 @@ fn is_placeholder(text: &str) -> bool {
 /// Letters of one to six words; nothing that looks like code, a path or a number.
 fn is_name(text: &str) -> bool {
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-    let fits = |c: char| c.is_alphabetic() || matches!(c, ' ' | '.' | ',' | '\'' | '-' | '’' | '·' | '•' | '‧') || is_mark(c);
+    let fits = |c: char| {
+        c.is_alphabetic() || matches!(c, ' ' | '.' | ',' | '\'' | '-' | '’' | '·' | '•' | '‧') || is_mark(c)
+    };
     let words = text.split_whitespace().count();
     letters >= 2 && text.chars().count() <= 60 && text.chars().all(fits) && (1..=6).contains(&words)
 }

@@ -73,8 +73,10 @@ fn inspect_here(
         Body::Opaque(reason, bytes) => Account::opaque(*reason, *bytes),
     };
     account.add(read);
+    let read = Instant::now();
+    metrics.decoded(read.duration_since(started).as_secs_f64());
     let findings = collector.finish();
-    metrics.inspected(started.elapsed().as_secs_f64());
+    metrics.detected(read.elapsed().as_secs_f64());
     Ok(Inspection {
         malformed: account.malformed,
         found: findings.found,

@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use crate::audit::Audit;
 use crate::config::{Application, Live, OnFailure, Snapshot};
 use crate::ledger::Ledger;
-use crate::metrics::{Metrics, Outcome as FailureOutcome, Stage};
+use crate::metrics::{FailureOutcome, Metrics, Stage};
 use crate::policy::{Case, FactSet, FactValue, Interest, Outcome};
 use crate::transfer::{Action, Category, Cause, Content, Count, Decision, DigestKey, Direction, Mode, Party, Reason};
 
@@ -159,12 +159,7 @@ impl Gate {
     ///
     /// # Errors
     /// The body or the ledger cannot be read.
-    pub async fn rehearse(
-        &self,
-        envelope: &Envelope<'_>,
-        body: &Body,
-        now: Timestamp,
-    ) -> std::io::Result<Decision> {
+    pub async fn rehearse(&self, envelope: &Envelope<'_>, body: &Body, now: Timestamp) -> std::io::Result<Decision> {
         rehearse(&self.key, &self.metrics, Some(&self.ledger), envelope, body, now).await
     }
 

@@ -54,7 +54,8 @@ impl People {
     /// Notes a person on a day. A later day replaces an earlier one, never the other way round.
     pub(super) fn see(&mut self, digest: Digest, day: Day) -> Sighting {
         let slot = self.slot(&digest);
-        let Some(bucket) = self.buckets.get_mut(slot) else { return Sighting::Known };
+        // Every slot has its bucket; without one, a person too many is the lesser evil.
+        let Some(bucket) = self.buckets.get_mut(slot) else { return Sighting::New };
         if let Some(seen) = bucket.iter_mut().find(|seen| seen.digest == digest) {
             if seen.day >= day {
                 return Sighting::Known;

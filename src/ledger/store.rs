@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::transfer::{CounterKey, Digest};
 const VERSION: u64 = 1;
 
 /// Pages kept in memory. The counters are in memory anyway; this is for the pages a write passes through.
-const CACHE: usize = 8 << 20;
+const CACHE: usize = 4 << 20;
 
 /// A file smaller than this is not worth compacting.
 const SMALL: u64 = 4 << 20;
@@ -115,11 +115,12 @@ impl Store {
         self.change(|database| erase(database, people, counters))
     }
 
-    /// Gives back the space of a file that is largely free: it grows by doubling, and people expire.
+    /// Gives back the space of a file that is largely free, as after many people expired.
     pub(super) fn compact(&mut self) -> Result<(), LedgerError> {
-        let length = std::fs::metadata(&self.path).map_or(0, |file| file.len());
+        // What the disk gives it: the length doubles ahead of use and is no measure.
+        let taken = std::fs::metadata(&self.path).map_or(0, |file| file.blocks() * 512);
         self.change(|database| {
-            if is_sparse(database, length)? {
+            if is_sparse(database, taken)? {
                 database.compact()?;
             }
             Ok(())
@@ -160,13 +161,13 @@ impl Settings {
 }
 
 /// Whether a quarter of a file or more holds nothing.
-fn is_sparse(database: &Database, length: u64) -> Result<bool, redb::Error> {
-    if length < SMALL {
+fn is_sparse(database: &Database, taken: u64) -> Result<bool, redb::Error> {
+    if taken < SMALL {
         return Ok(false);
     }
     let stats = database.begin_write()?.stats()?;
     let used = stats.allocated_pages() * stats.page_size() as u64;
-    Ok(used < length - length / 4)
+    Ok(used < taken - taken / 4)
 }
 
 /// Makes the file readable by its owner alone before anything is in it.

@@ -63,7 +63,7 @@ pub(super) const DECISION_SECONDS: MetricName =
 pub(super) const DECODE_SECONDS: MetricName =
     histogram("tidegate_decode_seconds", "Decoding of a message, detection within it included.");
 pub(super) const DETECT_SECONDS: MetricName =
-    histogram("tidegate_detect_seconds", "Detection in the decoded text of a message.");
+    histogram("tidegate_detect_seconds", "Grouping what detection found in a message into people and places.");
 pub(super) const UPSTREAM_REQUESTS: MetricName =
     counter("tidegate_upstream_requests_total", &[], "Requests sent to upstreams.");
 pub(super) const UPSTREAM_ERRORS: MetricName = counter(

@@ -152,7 +152,7 @@ impl Exchange {
                 Ok(Endpoint { address, tls: asked.target.tls.clone() })
             }
             Err(NoAddress::Unresolved) => {
-                self.gate.metrics().upstream_error(crate::metrics::UpstreamError::Dns);
+                self.gate.metrics().upstream_error(crate::metrics::UpstreamError::Resolve);
                 let detail = "The host name does not resolve.";
                 Err(Answer::Complaint(Complaint::upstream(StatusCode::BAD_GATEWAY, "dns_error", detail)))
             }

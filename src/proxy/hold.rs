@@ -10,7 +10,7 @@ use super::refusal::Complaint;
 use super::spool::{Spool, Spooler};
 use crate::config::{Limits, Snapshot};
 use crate::gate::Body;
-use crate::metrics::{Held, Metrics, Spooled};
+use crate::metrics::{Held, Metrics};
 use crate::transfer::Category;
 
 /// A body that is held.
@@ -34,7 +34,7 @@ pub(super) struct Holding {
 
 struct Gauges {
     _held: Held,
-    _spooled: Option<Spooled>,
+    _spooled: Option<Held>,
 }
 
 /// Takes bytes one by one and puts them where they belong.
@@ -46,7 +46,7 @@ pub(super) struct Holder {
     bytes: u64,
     spooler: Option<Spooler>,
     held: Held,
-    spooled: Option<Spooled>,
+    spooled: Option<Held>,
 }
 
 impl HeldBody {
@@ -117,7 +117,7 @@ impl Holder {
         }
         match &mut self.spooler {
             Some(spooler) => {
-                if let Some(spooled) = &self.spooled {
+                if let Some(spooled) = &mut self.spooled {
                     spooled.add(bytes.len() as u64);
                 }
                 spooler.write(&bytes)
@@ -141,7 +141,7 @@ impl Holder {
 
     fn spill(&mut self) -> std::io::Result<()> {
         let mut spooler = Spooler::create(&self.snapshot.settings.state)?;
-        let spooled = self.metrics.spooled(&self.listener, 0);
+        let mut spooled = self.metrics.spooled(&self.listener, 0);
         for part in self.memory.drain(..) {
             spooled.add(part.len() as u64);
             spooler.write(&part)?;

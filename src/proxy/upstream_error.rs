@@ -9,10 +9,13 @@ use crate::metrics::UpstreamError;
 /// The metric's label.
 pub(super) fn kind(error: &Error) -> UpstreamError {
     match error.etype() {
-        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => UpstreamError::ConnectTimeout,
+        ErrorType::ConnectTimedout
+        | ErrorType::TLSHandshakeTimedout
+        | ErrorType::ReadTimedout
+        | ErrorType::WriteTimedout => UpstreamError::Timeout,
         ErrorType::ConnectRefused | ErrorType::ConnectNoRoute | ErrorType::ConnectError => UpstreamError::Connect,
         ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => UpstreamError::Tls,
-        ErrorType::ReadTimedout | ErrorType::WriteTimedout => UpstreamError::Timeout,
+        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError => UpstreamError::Closed,
         _ => UpstreamError::Protocol,
     }
 }
@@ -28,7 +31,7 @@ pub(super) fn complaint(error: &Error) -> Option<Complaint> {
         (ErrorSource::Downstream, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => Some(Complaint::timed_out()),
         (ErrorSource::Downstream, _) => Some(Complaint::bad_request("The request could not be read.")),
         (ErrorSource::Upstream, _) => Some(match kind(error) {
-            UpstreamError::ConnectTimeout => Complaint::upstream(
+            UpstreamError::Timeout if is_connecting(error) => Complaint::upstream(
                 StatusCode::GATEWAY_TIMEOUT,
                 "connection_timeout",
                 "The upstream did not accept the connection in time.",
@@ -43,10 +46,10 @@ pub(super) fn complaint(error: &Error) -> Option<Complaint> {
                 "tls_certificate_error",
                 "The upstream's certificate or TLS handshake was not accepted.",
             ),
-            UpstreamError::Connect | UpstreamError::Dns => {
+            UpstreamError::Connect => {
                 Complaint::upstream(gateway, "connection_refused", "The upstream cannot be reached.")
             }
-            UpstreamError::Protocol => Complaint::upstream(
+            _ => Complaint::upstream(
                 gateway,
                 "http_protocol_error",
                 "The upstream closed the connection or answered in a way that is not HTTP.",
@@ -54,4 +57,8 @@ pub(super) fn complaint(error: &Error) -> Option<Complaint> {
         }),
         _ => Some(Complaint::internal("The gateway failed while it handled this exchange.")),
     }
+}
+
+fn is_connecting(error: &Error) -> bool {
+    matches!(error.etype(), ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout)
 }

@@ -22,16 +22,37 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "transfer", "diagnostic", "place", "decode", "detect", "policy", "ledger", "audit", "metrics", "config",
-            "gate", "proxy", "admin",
+            "transfer",
+            "diagnostic",
+            "place",
+            "decode",
+            "detect",
+            "policy",
+            "ledger",
+            "audit",
+            "metrics",
+            "config",
+            "gate",
+            "proxy",
+            "admin",
         ],
     ),
 ];
 
 /// What may stand at the top of the repository.
 const TOP: &[&str] = &[
-    "Cargo.lock", "Cargo.toml", "LICENSE", "README.md", "benches", "clippy.toml", "dashboards", "docs", "rules",
-    "rustfmt.toml", "src", "tests",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "benches",
+    "clippy.toml",
+    "dashboards",
+    "docs",
+    "rules",
+    "rustfmt.toml",
+    "src",
+    "tests",
 ];
 
 fn root() -> PathBuf {

@@ -92,6 +92,7 @@ impl Gateway {
         let ledger = Ledger::open(&state).map_err(io::Error::other)?;
         let key = ledger::digest_key(&state)?;
         let metrics = Metrics::new();
+        metrics.reloaded(true);
         let gate = Gate::new(live.clone(), ledger.clone(), Arc::clone(&audit), metrics.clone(), key);
         let proxy = Proxy::bind(gate.clone()).await?;
         let door = tokio::net::TcpListener::bind(world.admin).await?;

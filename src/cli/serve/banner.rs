@@ -14,7 +14,11 @@ pub(super) fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> 
     }
     writeln!(out, "  admin     http://{}/", settings.admin.address)?;
     let country = settings.exporter.country.map(|country| format!("{country} ({})", country.name()));
-    writeln!(out, "  exporter  {}", country.as_deref().unwrap_or("no country: the law packs are off, see --from CC"))?;
+    writeln!(
+        out,
+        "  exporter  {}",
+        country.as_deref().unwrap_or("no country: the law packs are off, see --from CC")
+    )?;
     let (enforce, observe) = (&snapshot.enabled.enforce, &snapshot.enabled.observe);
     let enforced = if enforce.is_empty() { "none".to_owned() } else { enforce.join(", ") };
     let observed = if observe.is_empty() { String::new() } else { format!("; observed: {}", observe.join(", ")) };

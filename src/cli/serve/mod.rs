@@ -160,7 +160,8 @@ fn tell(outcome: &Result<Reloaded, Vec<Diagnostic>>, metrics: &Metrics) {
     metrics.reloaded(outcome.is_ok());
     match outcome {
         Ok(reloaded) => {
-            let changed = if reloaded.changed.is_empty() { "nothing".to_owned() } else { reloaded.changed.join(", ") };
+            let changed =
+                if reloaded.changed.is_empty() { "nothing".to_owned() } else { reloaded.changed.join(", ") };
             tracing::info!(changed, "configuration reloaded");
             if !reloaded.restart.is_empty() {
                 tracing::warn!(waiting = reloaded.restart.join(", "), "a restart is needed for some of the changes");

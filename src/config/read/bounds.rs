@@ -45,7 +45,8 @@ pub(super) fn limits(top: &Section<'_>) -> Limits {
         head: section.get("head", value::size).unwrap_or(64 * KIB),
         receive: section.get("receive", value::duration).unwrap_or(seconds(300)),
         idle: section.get("idle", value::duration).unwrap_or(seconds(60)),
-        connections: usize::try_from(section.get("connections", value::number).unwrap_or(10_000)).unwrap_or(usize::MAX),
+        connections: usize::try_from(section.get("connections", value::number).unwrap_or(10_000))
+            .unwrap_or(usize::MAX),
     };
     section.finish();
     limits

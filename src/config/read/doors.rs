@@ -189,7 +189,11 @@ fn route(section: &Section<'_>, before: &[Route]) -> Option<Route> {
     let upstream = upstream?.value;
     if let Some(sni) = &sni {
         if !upstream.tls {
-            section.document().advise(&sni.span, "`sni` has no effect: the upstream is http", "use https, or remove it");
+            section.document().advise(
+                &sni.span,
+                "`sni` has no effect: the upstream is http",
+                "use https, or remove it",
+            );
         }
         if sni.value.as_str().contains('*') {
             section.document().error(&sni.span, "`sni` is one name, not a pattern");
@@ -241,7 +245,11 @@ pub(super) fn upstream(top: &Section<'_>, reading: &Reading<'_>) -> Upstream {
     let upstream = Upstream {
         deny_private,
         allow_private: section.all("allow_private", value::network),
-        ca_certificates: section.list("ca_certificates", value::path).iter().filter_map(|path| reading.file(path)).collect(),
+        ca_certificates: section
+            .list("ca_certificates", value::path)
+            .iter()
+            .filter_map(|path| reading.file(path))
+            .collect(),
         proxy: proxy.map(|proxy| (proxy.value.host, proxy.value.port)),
         connect_timeout: section.get("connect_timeout", value::duration).unwrap_or(Duration::from_secs(10)),
         read_timeout: section.get("read_timeout", value::duration).unwrap_or(Duration::from_secs(60)),

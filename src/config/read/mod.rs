@@ -83,7 +83,13 @@ pub(super) fn file<'d>(top: &Section<'d>, reading: &Reading<'d>, origin: &Origin
         state,
     };
     bounds::ledger(top);
-    Written { settings, importers, declarations, mechanisms: holdings::mechanisms(top, reading), places: places(top, reading) }
+    Written {
+        settings,
+        importers,
+        declarations,
+        mechanisms: holdings::mechanisms(top, reading),
+        places: places(top, reading),
+    }
 }
 
 fn places<'d>(top: &Section<'d>, reading: &Reading<'d>) -> Places {

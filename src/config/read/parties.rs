@@ -124,7 +124,11 @@ pub(super) fn importers<'d>(top: &Section<'d>, reading: &Reading<'d>) -> (Vec<Im
             let help = "add the country the recipient is in";
             section.document().advise(&operator.span, "`operator` has no effect without `country`", help);
         }
-        if countries.is_empty() && facts.is_empty() && section.key("country").is_none() && section.key("facts").is_none() {
+        if countries.is_empty()
+            && facts.is_empty()
+            && section.key("country").is_none()
+            && section.key("facts").is_none()
+        {
             let help = "say its `country`, its `facts`, or remove it";
             section.document().advise(section.span(), "this importer has no effect: nothing is said about it", help);
         }

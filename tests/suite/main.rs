@@ -1,0 +1,45 @@
+//! The gateway as its users meet it: the built binary, real clients, real origins on loopback. `tests/run` installs what
+//! this needs and runs it; one module per thing a user can see, each test a sentence about it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
+mod harness;
+
+mod decisions; // what is permitted, logged, blocked, and what a refusal says
+
+mod tunnels; // CONNECT: intercepted or left alone
+
+mod reverse; // in front of an API; answers that are judged
+
+mod bodies; // of every size and framing
+
+mod connections; // kept alive, pipelined, slow, idle
+
+mod privacy; // no value leaves its message
+
+mod hostile; // malformed, oversized, encoded, aimed at the inside
+
+mod lifecycle; // start, stop, kill, counts that stay
+
+mod reload; // changes under load
+
+mod startup; // mistakes in files
+
+mod disks; // that are full
+
+mod observability; // metrics, records, the admin door
+
+mod commands; // the command line
+
+mod documents; // the README keeps its word
+
+mod architecture; // the shape of the source
+
+mod dashboards; // ask only for metrics the gateway has
