@@ -181,7 +181,7 @@ fn open(
     meter: &Meter,
     out: &mut Output<'_>,
 ) -> io::Result<()> {
-    if !out.sink_in() {
+    if !out.descend() {
         meter.stop(Opaque::Oversize);
         let length = window.drain()?;
         opaque(Opaque::Oversize, length, out);
