@@ -87,7 +87,9 @@ fn the_law_of_every_country_we_are_in_is_on() {
     let enforced = |snapshot: &Snapshot| snapshot.enabled.enforce.iter().map(|id| id.to_string()).collect::<Vec<_>>();
     let from = Origin::new(None, Some(Country::parse("CN").unwrap()));
     assert!(enforced(&Snapshot::load(&from).unwrap()).contains(&"cn".to_owned()));
-    let both = sound("[exporter]\ncountry = \"CN\"\n[[application]]\nname = \"a\"\nclient = \"10.0.0.0/8\"\ncountry = \"FR\"");
+    let both = sound(
+        "[exporter]\ncountry = \"CN\"\n[[application]]\nname = \"a\"\nclient = \"10.0.0.0/8\"\ncountry = \"FR\"",
+    );
     assert!(enforced(&both).contains(&"cn".to_owned()) && enforced(&both).contains(&"eu".to_owned()));
     let observed = sound("[exporter]\ncountry = \"CN\"\n[packs]\nobserve = [\"cn\"]");
     assert!(!enforced(&observed).contains(&"cn".to_owned()));
@@ -103,14 +105,14 @@ fn the_example_is_sound() {
     }
     let text = include_str!("../../docs/tidegate.example.toml");
     // Address data is binary and has its own tests.
-    let text: String = text.lines().filter(|line| !line.starts_with("addresses") && !line.starts_with("ranges")).fold(
-        String::new(),
-        |mut text, line| {
+    let text: String = text
+        .lines()
+        .filter(|line| !line.starts_with("addresses") && !line.starts_with("ranges"))
+        .fold(String::new(), |mut text, line| {
             text.push_str(line);
             text.push('\n');
             text
-        },
-    );
+        });
     let snapshot = Snapshot::load(&write(directory.path(), &text)).unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert_eq!(snapshot.settings.listeners.len(), 3);
     assert_eq!(snapshot.settings.applications[1].credentials.as_ref().unwrap().password, "x");

@@ -23,7 +23,9 @@ fn form<'s>(root: &'s Value, schema: &'s Value, value: &Value) -> &'s Value {
         _ => return schema,
     };
     let forms = schema["anyOf"].as_array();
-    forms.and_then(|forms| forms.iter().map(|one| form(root, one, value)).find(|one| one["type"] == kind)).unwrap_or(schema)
+    forms
+        .and_then(|forms| forms.iter().map(|one| form(root, one, value)).find(|one| one["type"] == kind))
+        .unwrap_or(schema)
 }
 
 /// Paths of a value that the schema does not know.
@@ -66,7 +68,8 @@ fn configuration() {
         for key in keys {
             let shown = example.lines().any(|line| {
                 let line = line.trim_start_matches("# ");
-                line.starts_with(&format!("{key} = ")) || line.trim_end_matches(']').ends_with(&format!("[{key}"))
+                line.starts_with(&format!("{key} = "))
+                    || line.trim_end_matches(']').ends_with(&format!("[{key}"))
                     || line.trim_end_matches(']').ends_with(&format!(".{key}"))
             });
             assert!(shown, "the example does not show `{key}` of {section}");
