@@ -12,22 +12,8 @@ use super::calendar::Calendar;
 
 /// Names a detector file may use, for suggestions.
 pub(super) const NAMES: &[&str] = &[
-    "luhn",
-    "verhoeff",
-    "mod97",
-    "mod11-10",
-    "weighted",
-    "number",
-    "date",
-    "ranges",
-    "prefix",
-    "not",
-    "varied",
-    "one-repeat",
-    "iban",
-    "mrz",
-    "entropy",
-    "mixed",
+    "luhn", "verhoeff", "mod97", "mod11-10", "weighted", "number", "date", "ranges", "prefix", "not", "varied",
+    "one-repeat", "iban", "mrz", "entropy", "mixed",
 ];
 
 /// One check and when it applies.
@@ -125,8 +111,20 @@ pub(super) struct Number {
     /// Written before the number in a second try (births after a turn of the century).
     pub(super) prefixed: Option<String>,
     pub(super) replace: Vec<(String, String)>,
-    /// Character expected behind the number; without a table the rest, added, must divide evenly.
-    pub(super) table: Option<Vec<char>>,
+    pub(super) rest: Rest,
+}
+
+/// What must stand behind a number.
+#[derive(Debug)]
+pub(super) enum Rest {
+    /// The character in the table at the remainder.
+    Table(Vec<char>),
+    /// A number that, added, makes it divisible.
+    Completes,
+    /// The remainder.
+    Equals,
+    /// Nothing of interest: the number itself is divisible.
+    Nothing,
 }
 
 impl Check {
@@ -163,8 +161,7 @@ impl Rule {
             Rule::Mrz => super::travel::zone_holds(raw),
             Rule::Entropy(bits) => entropy(raw) >= *bits,
             Rule::Mixed => {
-                compact.bytes().any(|byte| byte.is_ascii_digit())
-                    && compact.bytes().any(|byte| byte.is_ascii_alphabetic())
+                compact.bytes().any(|byte| byte.is_ascii_digit()) && compact.bytes().any(|byte| byte.is_ascii_alphabetic())
             }
         }
     }
@@ -204,10 +201,7 @@ impl Weighted {
     fn value(&self, character: char, place: usize) -> Option<i64> {
         let special = if place % 2 == 1 { self.values_even.get(&character) } else { None };
         special.or_else(|| self.values.get(&character)).copied().or_else(|| {
-            self.alphabet
-                .bytes()
-                .position(|known| char::from(known) == character)
-                .and_then(|value| value.try_into().ok())
+            self.alphabet.bytes().position(|known| char::from(known) == character).and_then(|value| value.try_into().ok())
         })
     }
 }
@@ -232,14 +226,16 @@ impl Number {
         let Ok(number) = digits.parse::<u128>() else {
             return false;
         };
-        match &self.table {
-            Some(table) => {
-                let expected = usize::try_from(number % self.modulus).ok().and_then(|index| table.get(index));
+        let remainder = number % self.modulus;
+        let written = || rest.parse::<u128>().ok();
+        match &self.rest {
+            Rest::Table(table) => {
+                let expected = usize::try_from(remainder).ok().and_then(|index| table.get(index));
                 expected.is_some() && expected.copied() == rest.chars().next()
             }
-            None => {
-                rest.parse::<u128>().is_ok_and(|rest| (number % self.modulus + rest).is_multiple_of(self.modulus))
-            }
+            Rest::Completes => written().is_some_and(|rest| (remainder + rest).is_multiple_of(self.modulus)),
+            Rest::Equals => written() == Some(remainder),
+            Rest::Nothing => remainder == 0,
         }
     }
 }
