@@ -1,6 +1,5 @@
 //! Configuration as people write it: defaults, mistakes and where they are, what a reload changes.
 
-
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;

@@ -84,7 +84,11 @@ impl Email {
 
 /// Whether an address of a resource has begun: then the part before `@` is a login and not a mailbox.
 fn is_login(before: &str) -> bool {
-    let run = before.bytes().rev().take(LOCAL + 8).take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<'));
+    let run = before
+        .bytes()
+        .rev()
+        .take(LOCAL + 8)
+        .take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<'));
     let run = before.get(before.len() - run.count()..).unwrap_or("");
     run.rsplit_once("://").is_some_and(|(_, login)| !login.contains(['/', '?', '#']))
 }

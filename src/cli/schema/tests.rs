@@ -63,8 +63,9 @@ fn configuration() {
     let root = schema(Of::Config);
     for (section, known) in root["properties"].as_object().unwrap() {
         let shape = if known["type"] == "array" { &known["items"] } else { known };
-        let keys = shape["properties"].as_object().map(|keys| keys.keys().cloned().collect()).unwrap_or_default();
-        let keys: Vec<String> = if keys.is_empty() { vec![section.clone()] } else { keys };
+        let keys: Vec<String> =
+            shape["properties"].as_object().map(|keys| keys.keys().cloned().collect()).unwrap_or_default();
+        let keys = if keys.is_empty() { vec![section.clone()] } else { keys };
         for key in keys {
             let shown = example.lines().any(|line| {
                 let line = line.trim_start_matches("# ");
