@@ -1,4 +1,4 @@
-//! The configuration as its authors meet it: mistakes named at their place, defaults, what a reload does.
+//! Configuration as people write it: defaults, mistakes and where they are, what a reload changes.
 
 use std::path::{Path, PathBuf};
 

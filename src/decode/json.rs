@@ -79,7 +79,7 @@ impl Reader for Json {
     fn read(&mut self, text: &str, offset: u64, last: bool, out: &mut Output<'_>) -> Step {
         let mut at = 0;
         if self.long.is_some() {
-            at = self.long_string(text, 0, offset, last, out);
+            at = self.long_string(text, 0, last, out);
         }
         let bytes = text.as_bytes();
         while self.long.is_none() {
@@ -130,12 +130,6 @@ impl Json {
             values: 0,
             labelled,
         }
-    }
-
-    /// A reader of lines that each hold a value: locations have line numbers from the first on.
-    pub fn lines(out: &mut Output<'_>) -> Json {
-        out.at.set_line(Some(1));
-        Json::new(true, out)
     }
 
     /// Whether what was read is a whole number of values, at least one.
@@ -273,7 +267,10 @@ impl Json {
     #[inline]
     fn whole_string(&mut self, text: &str, is_name: bool, offset: u64, out: &mut Output<'_>) {
         if is_name {
-            self.enter(text, offset, out);
+            self.enter(text, out);
+            if !is_plain(text) {
+                out.text(text, None, offset);
+            }
         } else {
             inside::value(text, key(&self.names, self.name(), false), offset, out);
             self.end(out);
@@ -281,7 +278,7 @@ impl Json {
     }
 
     /// Goes into a member.
-    fn enter(&mut self, name: &str, offset: u64, out: &mut Output<'_>) {
+    fn enter(&mut self, name: &str, out: &mut Output<'_>) {
         let known = if name.len() > NAME { name.get(..name.floor_char_boundary(NAME)).unwrap_or(name) } else { name };
         if let Some(frame) = self.stack.last_mut() {
             self.names.truncate(frame.name.0);
@@ -290,11 +287,9 @@ impl Json {
         }
         out.at.enter(known);
         self.expect = Expect::Colon;
-        if !is_plain(name) {
-            out.whole(name, None, offset);
-        }
     }
 
+    /// Begins a string too long to be held; returns where it stopped.
     fn begin_long(
         &mut self,
         text: &str,
@@ -307,16 +302,15 @@ impl Json {
         let rest = text.get(start..).unwrap_or("");
         let beginning = rest.get(..rest.floor_char_boundary(NAME)).unwrap_or(rest);
         if is_name {
-            // Longer than any plain name: what follows emits it as text.
-            self.enter(beginning.get(..beginning.floor_char_boundary(NAME)).unwrap_or(""), offset, out);
+            self.enter(beginning, out);
         }
         let opaque = inside::is_wrapped_binary(beginning);
         self.long = Some(Long { blocks: Blocks::new(offset + start as u64), is_name, opaque });
-        self.long_string(text, start, offset, last, out)
+        self.long_string(text, start, last, out)
     }
 
     /// Goes on with a long string; returns where it stopped.
-    fn long_string(&mut self, text: &str, start: usize, _: u64, last: bool, out: &mut Output<'_>) -> usize {
+    fn long_string(&mut self, text: &str, start: usize, last: bool, out: &mut Output<'_>) -> usize {
         let Some(mut long) = self.long.take() else { return start };
         let name = key(&self.names, self.name(), long.is_name);
         let mut at = start;
