@@ -27,18 +27,6 @@ impl Account {
     pub fn opaque(reason: Category, bytes: u64) -> Account {
         Account { bytes, opaque: BTreeMap::from([(reason, bytes)]), ..Account::default() }
     }
-
-    /// Adds what became of another part of the same message.
-    pub fn add(&mut self, other: Account) {
-        self.bytes = self.bytes.saturating_add(other.bytes);
-        self.inspected = self.inspected.saturating_add(other.inspected);
-        for (reason, bytes) in other.opaque {
-            let sum = self.opaque.entry(reason).or_default();
-            *sum = sum.saturating_add(bytes);
-        }
-        self.formats.extend(other.formats);
-        self.malformed |= other.malformed;
-    }
 }
 
 /// Why bytes could not be read.

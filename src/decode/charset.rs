@@ -101,7 +101,7 @@ impl<'w, 'r> Text<'w, 'r> {
                 Some(Step::Failed { opaque, .. }) => {
                     reader.finish(out);
                     failed = true;
-                    self.opaque_from = self.opaque_from.or(opaque.then_some(self.offset));
+                    self.opaque_from = self.opaque_from.or_else(|| opaque.then_some(self.offset));
                 }
             }
         }
@@ -241,10 +241,12 @@ fn opening(head: &[u8], label: Option<&'static Encoding>) -> (Option<&'static En
         return (Some(encoding), mark);
     }
     let head = head.get(..SAMPLE).unwrap_or(head);
-    let wide = zero_pattern(head).or(label.filter(|label| {
+    // Declared UTF-16 without zeros is believed only where the bytes are no other text.
+    let is_wide = |label: &&'static Encoding| {
         (*label == UTF_16LE || *label == UTF_16BE) && (std::str::from_utf8(head).is_err() || has_controls(head))
-    }));
-    (wide.filter(|encoding| is_clean(head, encoding)).or(label.filter(|label| *label == ISO_2022_JP)), 0)
+    };
+    let wide = zero_pattern(head).or_else(|| label.filter(is_wide)).filter(|encoding| is_clean(head, encoding));
+    (wide.or_else(|| label.filter(|label| *label == ISO_2022_JP)), 0)
 }
 
 /// UTF-16 text with ASCII in it has zeros on one side only.
@@ -330,7 +332,10 @@ pub(super) fn preview<'h>(head: &'h [u8], declared: Option<&str>) -> Option<Cow<
         Ok(text) if encoding == UTF_8 => Cow::Borrowed(text),
         _ => encoding.decode_without_bom_handling(body).0,
     };
-    let strange = text.chars().filter(|c| *c == char::REPLACEMENT_CHARACTER).count() * 4;
+    let strange = match &text {
+        Cow::Borrowed(_) => 0,
+        Cow::Owned(text) => text.matches(char::REPLACEMENT_CHARACTER).count() * 4,
+    };
     let controls = text.bytes().filter(|byte| is_control(*byte)).count() * 50;
     (!text.contains('\0') && strange <= text.len() && controls <= text.len()).then_some(text)
 }

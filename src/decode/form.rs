@@ -42,7 +42,14 @@ impl Form {
         let value = field(value, self.charset.as_deref(), out);
         let name = self.enter(name, offset, out);
         inside::value(&value, Some(&*name).filter(|name| !name.is_empty()), at, out);
-        out.at.leave();
+        self.leave(out);
+    }
+
+    /// Goes out of a field; one without a name is nowhere.
+    fn leave(&self, out: &mut Output<'_>) {
+        while out.at.depth() > self.base {
+            out.at.leave();
+        }
     }
 
     /// Goes into a field; returns its name as far as it is one.
@@ -52,7 +59,9 @@ impl Form {
             out.text(&name, None, offset);
         }
         name.truncate(name.floor_char_boundary(NAME));
-        out.at.enter(&name);
+        if !name.is_empty() {
+            out.at.enter(&name);
+        }
         name
     }
 
@@ -81,7 +90,7 @@ impl Form {
             return whole.len();
         }
         long.blocks.finish(Some(&long.name), out);
-        out.at.leave();
+        self.leave(out);
         whole.len() + usize::from(end.is_some())
     }
 }
@@ -133,9 +142,7 @@ impl Reader for Form {
         if let Some(mut long) = self.long.take() {
             long.blocks.finish(Some(&long.name), out);
         }
-        while out.at.depth() > self.base {
-            out.at.leave();
-        }
+        self.leave(out);
         if self.opened {
             out.close();
         }

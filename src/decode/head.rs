@@ -90,8 +90,12 @@ fn field(name: &str, value: &[u8], out: &mut Output<'_>) {
 
 fn cookie(pair: &str, out: &mut Output<'_>) {
     let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+    let value = value.trim_matches('"');
+    if name.is_empty() {
+        return percent_decoded(value, None, out);
+    }
     out.at.enter(name);
-    percent_decoded(value.trim_matches('"'), Some(name).filter(|name| !name.is_empty()), out);
+    percent_decoded(value, Some(name), out);
     out.at.leave();
 }
 

@@ -54,7 +54,7 @@ pub(super) fn is_wrapped_binary(beginning: &str) -> bool {
 #[cold]
 #[inline(never)]
 fn look(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) -> bool {
-    if !out.sink_in() {
+    if !out.descend() {
         return false;
     }
     let outer = std::mem::replace(&mut out.key, key.map(str::to_owned));

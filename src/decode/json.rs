@@ -79,28 +79,14 @@ impl Reader for Json {
     fn read(&mut self, text: &str, offset: u64, last: bool, out: &mut Output<'_>) -> Step {
         let mut at = 0;
         if self.long.is_some() {
-            at = self.long_string(text, 0, offset, last, out);
+            at = self.long_string(text, 0, last, out);
         }
         let bytes = text.as_bytes();
-        while let Some(&byte) = bytes.get(at) {
-            if self.long.is_some() {
-                break;
-            }
+        while self.long.is_none() {
+            at = self.skip(bytes, at);
+            let Some(&byte) = bytes.get(at) else { break };
             let next = match byte {
-                b' ' | b'\t' | b'\r' | 0x1e => Next::At(at + 1),
-                b'"' => self.string(text, at, offset, last, out),
-                b'\n' => {
-                    self.lines += u64::from(self.stack.is_empty());
-                    Next::At(at + 1)
-                }
-                b':' if self.expect == Expect::Colon => {
-                    self.expect = Expect::Value;
-                    Next::At(at + 1)
-                }
-                b',' if self.expect == Expect::After && !self.stack.is_empty() => {
-                    self.expect = if self.in_list() { Expect::Value } else { Expect::Name };
-                    Next::At(at + 1)
-                }
+                _ if byte == b'"' => self.string(text, at, offset, last, out),
                 b'{' | b'[' => self.open(at, byte == b'[', out),
                 b'}' | b']' => self.close(at, byte == b']', out),
                 b')' if offset + at as u64 == 0 => guard(text, last),
@@ -146,15 +132,33 @@ impl Json {
         }
     }
 
-    /// A reader of lines that each hold a value: locations have line numbers from the first on.
-    pub fn lines(out: &mut Output<'_>) -> Json {
-        out.at.set_line(Some(1));
-        Json::new(true, out)
-    }
-
     /// Whether what was read is a whole number of values, at least one.
     pub fn is_whole(&self) -> bool {
         self.stack.is_empty() && self.values > 0 && self.expect == Expect::After
+    }
+
+    /// Passes white space, commas and colons where they may stand.
+    ///
+    /// PERF: separators are passed here and not in the match over tokens, whose branch the processor cannot foresee.
+    #[inline]
+    fn skip(&mut self, bytes: &[u8], mut at: usize) -> usize {
+        while let Some(&byte) = bytes.get(at) {
+            if byte > b' ' {
+                if byte == b':' && self.expect == Expect::Colon {
+                    self.expect = Expect::Value;
+                } else if byte == b',' && self.expect == Expect::After && !self.stack.is_empty() {
+                    self.expect = if self.in_list() { Expect::Value } else { Expect::Name };
+                } else {
+                    break;
+                }
+            } else if byte == b'\n' {
+                self.lines += u64::from(self.stack.is_empty());
+            } else if !matches!(byte, b' ' | b'\t' | b'\r' | 0x1e) {
+                break;
+            }
+            at += 1;
+        }
+        at
     }
 
     fn fail(&self) -> Next {
@@ -234,8 +238,8 @@ impl Json {
     fn string(&mut self, text: &str, at: usize, offset: u64, last: bool, out: &mut Output<'_>) -> Next {
         let start = at + 1;
         let rest = text.get(start..).unwrap_or("");
-        let (length, escaped, whole) = measure(rest.as_bytes());
-        let hold = if rest.starts_with(['{', '[']) { HOLD } else { BLOCK };
+        let (length, escaped, whole) = escape::measure(rest.as_bytes());
+        let hold = if matches!(rest.as_bytes(), [b'{' | b'[', ..]) { HOLD } else { BLOCK };
         if !whole && !last && length <= hold {
             return Next::Wait;
         }
@@ -248,27 +252,34 @@ impl Json {
         }
         let raw = rest.get(..length).unwrap_or(rest);
         let place = offset + start as u64;
-        let mut resolved = std::mem::take(&mut self.resolved);
-        let value = if escaped {
+        if escaped {
+            let mut resolved = std::mem::take(&mut self.resolved);
             resolved.clear();
             escape::resolve(raw, &mut resolved);
-            &resolved
+            self.whole_string(&resolved, is_name, place, out);
+            self.resolved = resolved;
         } else {
-            raw
-        };
-        if is_name {
-            self.enter(value, place, out);
-        } else {
-            inside::value(value, key(&self.names, self.name(), false), place, out);
-            self.end(out);
+            self.whole_string(raw, is_name, place, out);
         }
-        self.resolved = resolved;
         Next::At((start + length + 1).min(text.len()))
     }
 
+    #[inline]
+    fn whole_string(&mut self, text: &str, is_name: bool, offset: u64, out: &mut Output<'_>) {
+        if is_name {
+            self.enter(text, out);
+            if !is_plain(text) {
+                out.text(text, None, offset);
+            }
+        } else {
+            inside::value(text, key(&self.names, self.name(), false), offset, out);
+            self.end(out);
+        }
+    }
+
     /// Goes into a member.
-    fn enter(&mut self, name: &str, offset: u64, out: &mut Output<'_>) {
-        let known = name.get(..name.floor_char_boundary(NAME)).unwrap_or(name);
+    fn enter(&mut self, name: &str, out: &mut Output<'_>) {
+        let known = if name.len() > NAME { name.get(..name.floor_char_boundary(NAME)).unwrap_or(name) } else { name };
         if let Some(frame) = self.stack.last_mut() {
             self.names.truncate(frame.name.0);
             self.names.push_str(known);
@@ -276,11 +287,9 @@ impl Json {
         }
         out.at.enter(known);
         self.expect = Expect::Colon;
-        if !is_plain(name) {
-            out.whole(name, None, offset);
-        }
     }
 
+    /// Begins a string too long to be held; returns where it stopped.
     fn begin_long(
         &mut self,
         text: &str,
@@ -293,16 +302,15 @@ impl Json {
         let rest = text.get(start..).unwrap_or("");
         let beginning = rest.get(..rest.floor_char_boundary(NAME)).unwrap_or(rest);
         if is_name {
-            // Longer than any plain name: what follows emits it as text.
-            self.enter(beginning.get(..beginning.floor_char_boundary(NAME)).unwrap_or(""), offset, out);
+            self.enter(beginning, out);
         }
         let opaque = inside::is_wrapped_binary(beginning);
         self.long = Some(Long { blocks: Blocks::new(offset + start as u64), is_name, opaque });
-        self.long_string(text, start, offset, last, out)
+        self.long_string(text, start, last, out)
     }
 
     /// Goes on with a long string; returns where it stopped.
-    fn long_string(&mut self, text: &str, start: usize, _: u64, last: bool, out: &mut Output<'_>) -> usize {
+    fn long_string(&mut self, text: &str, start: usize, last: bool, out: &mut Output<'_>) -> usize {
         let Some(mut long) = self.long.take() else { return start };
         let name = key(&self.names, self.name(), long.is_name);
         let mut at = start;
@@ -370,24 +378,6 @@ fn guard(text: &str, last: bool) -> Next {
         Some(rest) => Next::At(PREFIX.len() + usize::from(rest.starts_with(','))),
         None if PREFIX.starts_with(text) && !last => Next::Wait,
         None => Next::Fail { opaque: true },
-    }
-}
-
-/// The length of a string's raw text, whether it has escapes, and whether its end was seen.
-#[inline]
-fn measure(rest: &[u8]) -> (usize, bool, bool) {
-    let mut at = 0;
-    let mut escaped = false;
-    loop {
-        let ahead = rest.get(at..).unwrap_or_default();
-        match memchr2(b'"', b'\\', ahead) {
-            Some(found) if ahead.get(found) == Some(&b'"') => return (at + found, escaped, true),
-            Some(found) => {
-                escaped = true;
-                at += found + 2;
-            }
-            None => return (rest.len(), escaped, false),
-        }
     }
 }
 

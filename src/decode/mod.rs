@@ -10,6 +10,10 @@
 //! hints, because a wrong label must not keep data from being seen; and what could not be read is accounted as opaque, so
 //! that rules can speak about it. Readers of text are fed portions of any size and give the same pieces however the
 //! message arrives. Memory does not grow with the message.
+//!
+//! Offsets of pieces are in the text of the document they stand in, as UTF-8; behind an escape sequence they are those of
+//! the sequence as written. A name that could be a value leaves as a piece without a key. What is opaque may have been
+//! emitted too: text behind a syntax error is looked at as far as it goes, and still not read for what it is.
 
 use std::io::{self, BufRead};
 
@@ -181,7 +185,7 @@ fn open(
     meter: &Meter,
     out: &mut Output<'_>,
 ) -> io::Result<()> {
-    if !out.sink_in() {
+    if !out.descend() {
         meter.stop(Opaque::Oversize);
         let length = window.drain()?;
         opaque(Opaque::Oversize, length, out);
@@ -216,7 +220,11 @@ fn text(format: Format, hints: &Hints<'_>, window: &mut Window<'_>, out: &mut Ou
         Text::new(window, declared)?.feed(reader, out)
     };
     match format {
-        Format::Json { lines: true, .. } => feed("ndjson", &mut json::Json::lines(out), out),
+        Format::Json { lines: true, .. } => {
+            // Locations have line numbers from the first value on.
+            out.at.set_line(Some(1));
+            feed("ndjson", &mut json::Json::new(true, out), out)
+        }
         Format::Json { labelled, .. } => feed("json", &mut json::Json::new(labelled, out), out),
         Format::Form => feed("form", &mut form::Form::new(declared, out), out),
         Format::Markup { html } => feed(if html { "html" } else { "xml" }, &mut markup::Markup::new(html, out), out),

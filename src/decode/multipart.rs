@@ -39,7 +39,7 @@ pub(super) fn read(boundary: &str, is_form: bool, window: &mut Window<'_>, out: 
         if delimiter == Delimiter::Last {
             break;
         }
-        if !out.next_part() || !out.sink_in() {
+        if !out.next_part() || !out.descend() {
             let left = parts.window.drain()?;
             opaque(Opaque::Oversize, left, out);
             break;
@@ -115,7 +115,7 @@ impl Head {
             // An empty part may end with its headers.
             let bare =
                 start.len() < HEADERS && start.get(..8).is_some_and(|name| name.eq_ignore_ascii_case(b"content-"));
-            [short, long].into_iter().flatten().min().or(bare.then_some(start.len()))
+            [short, long].into_iter().flatten().min().or_else(|| bare.then_some(start.len()))
         };
         let length = end.unwrap_or(0);
         let (text, malformed) = super::charset::whole(start.get(..length).unwrap_or_default(), None);
@@ -229,7 +229,7 @@ impl<'w, 'r> Parts<'w, 'r> {
             let (view, last) = self.window.look()?;
             let (found, sure) = find(&self.finder, view, last);
             self.clear = match found {
-                Some(at) if sure => return Ok(self.until(at)?),
+                Some(at) if sure => return self.until(at),
                 Some(at) => at.saturating_sub(1),
                 None if last => view.len(),
                 None => view.len().saturating_sub(mark),

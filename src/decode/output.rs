@@ -80,7 +80,7 @@ impl<'a> Output<'a> {
     }
 
     /// Goes one document deeper, if the depth allows it. [`Output::rise`] goes back.
-    pub fn sink_in(&mut self) -> bool {
+    pub fn descend(&mut self) -> bool {
         let allowed = self.depth < self.limits.depth;
         self.depth += u32::from(allowed);
         allowed

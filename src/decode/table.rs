@@ -204,8 +204,8 @@ pub(super) fn delimiter(text: &str) -> u8 {
         return *delimiter;
     }
     let line = text.lines().next().unwrap_or("");
-    let best = DELIMITERS.into_iter().rev().max_by_key(|delimiter| occurrences(line, *delimiter));
-    best.filter(|best| occurrences(line, *best) > 0).unwrap_or(b',')
+    let counted = DELIMITERS.into_iter().rev().map(|delimiter| (occurrences(line, delimiter), delimiter));
+    counted.max_by_key(|(count, _)| *count).filter(|(count, _)| *count > 0).map_or(b',', |(_, delimiter)| delimiter)
 }
 
 /// What separates the values of text that looks like a table: as many on each line, below a header.
@@ -213,6 +213,9 @@ pub(super) fn sniff(text: &str, whole: bool) -> Option<u8> {
     let mut lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).take(8).collect();
     if !whole && lines.len() < 8 {
         lines.pop();
+    }
+    if lines.len() < 2 {
+        return None;
     }
     let found = delimiter(text);
     let header = lines.first()?;

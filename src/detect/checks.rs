@@ -125,8 +125,20 @@ pub(super) struct Number {
     /// Written before the number in a second try (births after a turn of the century).
     pub(super) prefixed: Option<String>,
     pub(super) replace: Vec<(String, String)>,
-    /// Character expected behind the number; without a table the rest, added, must divide evenly.
-    pub(super) table: Option<Vec<char>>,
+    pub(super) rest: Rest,
+}
+
+/// What must stand behind a number.
+#[derive(Debug)]
+pub(super) enum Rest {
+    /// The character in the table at the remainder.
+    Table(Vec<char>),
+    /// A number that, added, makes it divisible.
+    Completes,
+    /// The remainder.
+    Equals,
+    /// Nothing of interest: the number itself is divisible.
+    Nothing,
 }
 
 impl Check {
@@ -232,14 +244,16 @@ impl Number {
         let Ok(number) = digits.parse::<u128>() else {
             return false;
         };
-        match &self.table {
-            Some(table) => {
-                let expected = usize::try_from(number % self.modulus).ok().and_then(|index| table.get(index));
+        let remainder = number % self.modulus;
+        let written = || rest.parse::<u128>().ok();
+        match &self.rest {
+            Rest::Table(table) => {
+                let expected = usize::try_from(remainder).ok().and_then(|index| table.get(index));
                 expected.is_some() && expected.copied() == rest.chars().next()
             }
-            None => {
-                rest.parse::<u128>().is_ok_and(|rest| (number % self.modulus + rest).is_multiple_of(self.modulus))
-            }
+            Rest::Completes => written().is_some_and(|rest| (remainder + rest).is_multiple_of(self.modulus)),
+            Rest::Equals => written() == Some(remainder),
+            Rest::Nothing => remainder == 0,
         }
     }
 }

@@ -313,8 +313,9 @@ impl Reader<'_> {
         match stands.as_ref().as_str() {
             "word" => Stands::Word,
             "line" => Stands::Line,
+            "start" => Stands::Start,
             other => {
-                self.problem(stands.span(), format!("`stands` is `word` or `line`, not `{other}`"));
+                self.problem(stands.span(), format!("`stands` is `word`, `line` or `start`, not `{other}`"));
                 Stands::Word
             }
         }
@@ -342,8 +343,9 @@ impl Reader<'_> {
     fn confidence(&mut self, raw: &RawDetector) -> Confidence {
         let RawConfidence { alone, context, key } = raw.confidence;
         let needs_more = matches!(raw.needs.as_ref().map(|needs| needs.as_ref().as_str()), Some("context" | "key"));
-        let alone = alone.unwrap_or(if needs_more { 0.3 } else { 0.9 });
-        let context = context.unwrap_or(alone.max(0.8));
+        let by_name = raw.shape.as_ref().is_some_and(|shape| shape.as_ref().name != "email");
+        let alone = alone.unwrap_or(if needs_more || by_name { 0.3 } else { 0.9 });
+        let context = context.unwrap_or_else(|| alone.max(0.8).min(key.unwrap_or(1.0)));
         let confidence = Confidence { alone, context, key: key.unwrap_or(context.max(0.9)) };
         let all = [confidence.alone, confidence.context, confidence.key];
         if all.iter().any(|value| !(0.0..=1.0).contains(value)) || !all.is_sorted() {

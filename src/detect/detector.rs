@@ -74,6 +74,8 @@ pub(super) enum Stands {
     Word,
     /// Nothing else in its line but ornaments.
     Line,
+    /// Whatever follows: the pattern is only the beginning.
+    Start,
 }
 
 /// A text that must be found, or must not.

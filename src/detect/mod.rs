@@ -79,7 +79,14 @@ pub const OVERLAP: usize = automaton::LONGEST + 2 * context::REACH;
 /// The detector files that are part of the build, by name.
 pub const BUILTIN: &[(&str, &str)] = &[
     ("detectors/cn.toml", include_str!("../../rules/detectors/cn.toml")),
+    ("detectors/asia.toml", include_str!("../../rules/detectors/asia.toml")),
+    ("detectors/europe.toml", include_str!("../../rules/detectors/europe.toml")),
+    ("detectors/americas.toml", include_str!("../../rules/detectors/americas.toml")),
     ("detectors/world.toml", include_str!("../../rules/detectors/world.toml")),
+    ("detectors/email.toml", include_str!("../../rules/detectors/email.toml")),
+    ("detectors/fields.toml", include_str!("../../rules/detectors/fields.toml")),
+    ("detectors/secrets.toml", include_str!("../../rules/detectors/secrets.toml")),
+    ("detectors/marks.toml", include_str!("../../rules/detectors/marks.toml")),
 ];
 
 /// Compiled detectors.

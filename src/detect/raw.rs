@@ -113,6 +113,7 @@ pub(super) struct RawCheck {
     pub(super) table: Option<String>,
     pub(super) remainder: Option<i64>,
     pub(super) prefixed: Option<String>,
+    pub(super) rest: Option<String>,
     pub(super) replace: Option<BTreeMap<String, String>>,
     pub(super) format: Option<String>,
     pub(super) day_add: Option<Vec<i32>>,

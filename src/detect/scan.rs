@@ -105,7 +105,9 @@ fn confirm(
     let Some(raw) = target.text.get(range.clone()) else {
         return false;
     };
-    if !ends(target.text, range.end) || is_fraction(target.text.as_bytes(), &range) {
+    if detector.stands != Stands::Start
+        && (!ends(target.text, range.end) || is_fraction(target.text.as_bytes(), &range))
+    {
         return false;
     }
     if detector.stands == Stands::Line && !stands_alone(target.text, &range) {
@@ -138,7 +140,9 @@ fn is_word(c: char) -> bool {
 /// Whether a word can begin at `at`: nothing of the same word stands before it. An escape left in the text is not part
 /// of a word.
 fn begins(text: &str, at: usize) -> bool {
-    if !text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(is_word) {
+    let first = text.get(at..).and_then(|rest| rest.chars().next());
+    // A sign behind a word is an operator.
+    if !first.is_some_and(|c| is_word(c) || c == '+') {
         return true;
     }
     let mut before = text.get(..at).unwrap_or("").chars().rev();

@@ -53,6 +53,9 @@ impl Email {
         {
             return None;
         }
+        if is_login(before.get(..start)?) {
+            return None;
+        }
         let host = rest.get(1..)?;
         let length = host
             .bytes()
@@ -79,6 +82,17 @@ impl Email {
     }
 }
 
+/// Whether an address of a resource has begun: then the part before `@` is a login and not a mailbox.
+fn is_login(before: &str) -> bool {
+    let run = before
+        .bytes()
+        .rev()
+        .take(LOCAL + 8)
+        .take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<'));
+    let run = before.get(before.len() - run.count()..).unwrap_or("");
+    run.rsplit_once("://").is_some_and(|(_, login)| !login.contains(['/', '?', '#']))
+}
+
 fn is_local(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'%' | b'+' | b'-' | b'\'')
 }
@@ -92,6 +106,9 @@ impl ValueShape {
     /// Whether a field's value can be what its name says.
     pub(super) fn fits(&self, text: &str) -> bool {
         let text = text.trim();
+        if matches!(self, ValueShape::True) {
+            return matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "y" | "1" | "是");
+        }
         if text.is_empty() || text.len() > 4096 || is_placeholder(text) {
             return false;
         }
@@ -101,7 +118,7 @@ impl ValueShape {
             ValueShape::Address => is_address(text),
             ValueShape::Text => text.chars().filter(|c| c.is_alphabetic()).take(2).count() == 2 || has_han(text),
             ValueShape::Number { min, max, decimals } => number_fits(text, *min, *max, *decimals),
-            ValueShape::True => matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "y" | "1" | "是"),
+            ValueShape::True => false,
             ValueShape::Password => {
                 (4..=256).contains(&text.len()) && !text.contains(char::is_whitespace) && !text.starts_with("${")
             }
@@ -148,7 +165,7 @@ fn is_placeholder(text: &str) -> bool {
         "不详",
     ];
     let marks = |byte: u8| matches!(byte, b'*' | b'x' | b'X' | b'-' | b'.' | b'?' | b'#' | b'_' | b'0');
-    WORDS.iter().any(|word| text.eq_ignore_ascii_case(word) && *word != "true")
+    WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
         || text.bytes().all(marks) && text.len() > 1
         || (text.starts_with("{{") && text.ends_with("}}"))
         || (text.starts_with('<') && text.ends_with('>'))

@@ -1,7 +1,7 @@
 //! From a check as it is written to a check that runs; says what is missing or does not belong.
 
 use super::calendar::Calendar;
-use super::checks::{Check, Number, Outcome, Range, Rule, Weighted};
+use super::checks::{Check, Number, Outcome, Range, Rest, Rule, Weighted};
 use super::raw::RawCheck;
 
 /// Letters and digits by value, if a check does not bring its own alphabet.
@@ -46,6 +46,7 @@ fn only(raw: &RawCheck, known: &[&str]) -> Result<(), String> {
         ("table", raw.table.is_some()),
         ("remainder", raw.remainder.is_some()),
         ("prefixed", raw.prefixed.is_some()),
+        ("rest", raw.rest.is_some()),
         ("replace", raw.replace.is_some()),
         ("format", raw.format.is_some()),
         ("day_add", raw.day_add.is_some()),
@@ -107,7 +108,14 @@ fn weighted(raw: &RawCheck) -> Result<Rule, String> {
 }
 
 fn number(raw: &RawCheck) -> Result<Rule, String> {
-    only(raw, &["from", "to", "modulus", "table", "prefixed", "replace"])?;
+    only(raw, &["from", "to", "modulus", "table", "prefixed", "replace", "rest"])?;
+    let rest = match (raw.rest.as_deref(), &raw.table) {
+        (None, Some(table)) => Rest::Table(table.chars().collect()),
+        (None | Some("completes"), None) => Rest::Completes,
+        (Some("equals"), None) => Rest::Equals,
+        (Some("none"), None) => Rest::Nothing,
+        _ => return Err("`rest` is `completes`, `equals` or `none`, and stands without a `table`".to_owned()),
+    };
     let modulus = raw.modulus.and_then(|modulus| u128::try_from(modulus).ok()).filter(|modulus| *modulus > 1);
     Ok(Rule::Number(Box::new(Number {
         from: raw.from.unwrap_or(0),
@@ -115,7 +123,7 @@ fn number(raw: &RawCheck) -> Result<Rule, String> {
         modulus: modulus.ok_or_else(|| missing(raw, "modulus"))?,
         prefixed: raw.prefixed.clone(),
         replace: raw.replace.clone().unwrap_or_default().into_iter().collect(),
-        table: raw.table.as_ref().map(|table| table.chars().collect()),
+        rest,
     })))
 }
 

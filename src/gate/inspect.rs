@@ -62,17 +62,17 @@ fn inspect_here(
 ) -> io::Result<Inspection> {
     let started = Instant::now();
     let mut collector = snapshot.detectors.collector(key, Keep::Counts);
-    let mut account = decode::head(head.target, head.headers, &mut collector);
+    // The head is looked at like the body; what is counted as content is the body.
+    decode::head(head.target, head.headers, &mut collector);
     let limits = &snapshot.settings.limits.decode;
     let hints = hints(head.headers);
-    let read = match body {
+    let account = match body {
         Body::Memory(bytes) if bytes.is_empty() => Account::default(),
         Body::Memory(bytes) => decode::body(&hints, &mut &bytes[..], limits, &mut collector)?,
         Body::Stored(stored) => decode::body(&hints, &mut *stored.reader(), limits, &mut collector)?,
         Body::Unread(_) => Account::default(),
         Body::Opaque(reason, bytes) => Account::opaque(*reason, *bytes),
     };
-    account.add(read);
     let read = Instant::now();
     metrics.decoded(read.duration_since(started).as_secs_f64());
     let findings = collector.finish();

@@ -201,7 +201,7 @@ fn content_is_asked_for_only_where_an_answer_could_matter() {
     assert_eq!(packs.interest(&asked.case()), Interest { speaks: true, content: true });
     asked.facts.insert("importer-in-organisation", FactValue::Bool(true));
     asked.importer.place = asked.exporter.place.clone();
-    assert_eq!(packs.interest(&asked.case()), Interest { speaks: true, content: false });
+    assert_eq!(packs.interest(&asked.case()), Interest { speaks: false, content: false });
 }
 
 #[test]

@@ -36,6 +36,9 @@ use crate::gate::Gate;
 /// First byte of a TLS record that carries a handshake message.
 const TLS_HANDSHAKE: u8 = 0x16;
 
+/// What an HTTP/2 client sends first. No HTTP/1 request begins with it.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// One listener's way from connections to requests.
 pub(super) struct Front {
     pub(super) listener: Arc<Listener>,
@@ -73,6 +76,7 @@ impl Front {
         match self.listener.mode {
             ListenerMode::Transparent if tls => self.transparent(stream, connection).await,
             ListenerMode::Reverse if tls => self.reverse_tls(stream, connection).await,
+            _ if self.is_preface(&mut stream).await => self.streams(stream).await,
             _ => self.requests(stream, connection).await,
         }
     }
@@ -159,11 +163,26 @@ impl Front {
             return;
         }
         if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
-            let stream: Stream = Box::new(stream);
-            self.proxy.process_new(stream, &self.shutdown).await;
+            self.streams(stream).await;
         } else {
             self.requests(stream, connection).await;
         }
+    }
+
+    /// HTTP/2: the framework takes the streams of the connection apart.
+    async fn streams(&self, stream: ClientStream) {
+        let stream: Stream = Box::new(stream);
+        self.proxy.process_new(stream, &self.shutdown).await;
+    }
+
+    /// Whether a plain connection begins with the preface of HTTP/2 (RFC 9113 section 3.4).
+    async fn is_preface(&self, stream: &mut ClientStream) -> bool {
+        while stream.ahead().len() < PREFACE.len() && PREFACE.starts_with(stream.ahead()) {
+            if !matches!(stream.fill(PREFACE.len(), self.idle()).await, Ok(1..)) {
+                return false;
+            }
+        }
+        stream.ahead().starts_with(PREFACE)
     }
 
     /// HTTP/1: one request after the other, each head looked at before the framework sees it.

@@ -66,6 +66,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::config::{Listener, ListenerTls, Settings};
 use crate::gate::Gate;
+use crate::metrics::Metrics;
 use authority::Authority;
 use drain::InFlight;
 use exchange::Exchange;
@@ -100,6 +101,9 @@ impl Proxy {
             let socket = TcpListener::bind(listener.address)
                 .await
                 .map_err(|error| named(&format!("listener `{}` on {}", listener.name, listener.address), &error))?;
+            for gauge in [Metrics::held, Metrics::spooled] {
+                drop(gauge(gate.metrics(), &listener.name, 0));
+            }
             let authority = authority_of(listener, settings)?;
             let intercepted = authority.as_ref().map(|authority| authority.server_config(None)).transpose();
             let front = Front {
@@ -161,6 +165,8 @@ fn http_proxy(exchange: Exchange, settings: &Settings) -> io::Result<HttpProxy<E
     let mut http = HttpProxy::new(exchange, Arc::new(conf));
     let mut options = HttpServerOptions::default();
     options.h2_idle_timeout = Some(settings.limits.idle);
+    // The front hands a plain stream over only after it has seen the preface of HTTP/2 in it.
+    options.h2c = true;
     http.server_options = Some(options);
     http.handle_init_modules();
     Ok(http)

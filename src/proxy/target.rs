@@ -39,10 +39,12 @@ impl Authority {
         if text.contains('@') || authority.host().is_empty() {
             return None;
         }
-        if authority.port().is_some_and(|port| port.as_u16() == 0) {
-            return None;
-        }
-        Some(Authority { host: normal_host(authority.host()), port: authority.port_u16() })
+        let rest = text.strip_prefix(authority.host())?;
+        let port = match rest.strip_prefix(':') {
+            Some(port) => Some(port.parse().ok().filter(|port| *port != 0)?),
+            None => None,
+        };
+        Some(Authority { host: normal_host(authority.host()), port })
     }
 }
 

@@ -90,20 +90,27 @@ impl Locator {
     pub fn enter(&mut self, name: &str) {
         self.steps.push(Step { start: self.path.len(), index: false });
         self.path.push('/');
-        for c in name.chars() {
-            match c {
-                '~' => self.path.push_str("~0"),
-                '/' => self.path.push_str("~1"),
-                c => self.path.push(c),
-            }
+        let mut rest = name;
+        while let Some((plain, special)) =
+            memchr::memchr2(b'~', b'/', rest.as_bytes()).and_then(|at| rest.split_at_checked(at))
+        {
+            self.path.push_str(plain);
+            self.path.push_str(if special.starts_with('~') { "~0" } else { "~1" });
+            rest = special.get(1..).unwrap_or("");
         }
+        self.path.push_str(rest);
     }
 
     /// Goes into an item.
     pub fn enter_index(&mut self, index: u64) {
         self.steps.push(Step { start: self.path.len(), index: true });
-        // Writing to a string cannot fail.
-        let _ = write!(self.path, "/{index}");
+        self.path.push('/');
+        // PERF: the formatting machinery costs more than reading the item does.
+        let mut unit = index.checked_ilog10().map_or(1, |digits| 10u64.pow(digits));
+        while unit > 0 {
+            self.path.push(char::from(b'0' + (index / unit % 10) as u8));
+            unit /= 10;
+        }
     }
 
     /// Goes back out.

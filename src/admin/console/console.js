@@ -92,21 +92,23 @@ function bytes(count) {
   return `${unit ? value.toFixed(1) : value} ${units[unit]}`;
 }
 
-/** A bar of what is counted, what this transfer adds, against a limit. Read out as text by screen readers. */
-function bar(before, adding, limit, label) {
+/** A bar of what is counted and what a transfer adds, with a mark where a rule begins. Read out as text. */
+function bar({ before, adding = 0, limit, label, used = "", added = "" }) {
   const top = Math.max(limit, before + adding, 1);
-  const used = el("i", { class: before >= limit ? "over" : before >= 0.8 * limit ? "near" : "" });
-  used.style.width = `${(100 * before) / top}%`;
-  const parts = [used];
-  if (adding > 0) {
-    const more = el("i", { class: "add" });
-    more.style.width = `${Math.max((100 * adding) / top, 0.6)}%`;
-    parts.push(more);
-  }
+  const part = (kind, count, least) => {
+    const node = el("i", { class: kind });
+    node.style.width = `${count ? Math.max((100 * count) / top, least) : 0}%`;
+    return node;
+  };
+  const parts = [part(used, before, 0.4)];
+  if (adding > 0) parts.push(part(`add ${added}`, adding, 0.8));
+  const mark = el("b", {});
+  mark.style.left = `${(100 * limit) / top}%`;
+  if (limit < top) parts.push(mark);
   return el("div", {
     class: "bar", role: "meter", "aria-label": label,
-    "aria-valuemin": 0, "aria-valuemax": limit, "aria-valuenow": Math.min(before + adding, limit),
-    "aria-valuetext": `${number.format(before + adding)} of ${number.format(limit)}`,
+    "aria-valuemin": 0, "aria-valuemax": top, "aria-valuenow": before + adding,
+    "aria-valuetext": `${number.format(before + adding)}; the bound is ${number.format(limit)}`,
   }, ...parts);
 }
 
@@ -348,12 +350,13 @@ function reasonCard(reason) {
       el("span", { class: "under" }, reason.cite),
       reason.enforced === false ? el("span", { class: "under" }, "recorded, not enforced") : null),
     el("p", {}, reason.why),
-    reason.needs?.length ? el("div", { class: "needs" }, el("span", { class: "soft" }, "Needs one of"),
+    reason.needs?.length ? el("div", { class: "needs" }, el("span", { class: "soft" }, `${reason.action === "block" ? "Needs" : "Met by"}${reason.needs.length > 1 ? " one of" : ""}`),
       ...reason.needs.map((need) => el("span", { class: "chip" }, need))) : null,
-    counter ? el("div", {}, bar(counter.before, counter.adding, counter.limit, `People counted for ${name}`),
+    counter ? el("div", {},
+      bar({ ...counter, label: `People counted for ${name}`, added: reason.action === "block" ? "over" : "" }),
       el("div", { class: "numbers" },
-        el("span", {}, el("strong", {}, number.format(counter.before)), ` counted, this transfer adds `, el("strong", {}, number.format(counter.adding))),
-        el("span", {}, `limit ${number.format(counter.limit)}`))) : null);
+        el("span", {}, el("strong", {}, number.format(counter.before)), " counted, this transfer adds ", el("strong", {}, number.format(counter.adding))),
+        el("span", {}, `the rule's bound is ${number.format(counter.limit)}`))) : null);
 }
 
 const BASES = {
@@ -495,7 +498,7 @@ function showCounters(counters) {
     return el("div", { class: "item" },
       el("div", { class: "item-head" }, el("span", {}, name),
         limit ? pill(share >= 1 ? "grave" : share >= 0.8 ? "warn" : "permit", `${Math.floor(share * 1000) / 10} %`) : null),
-      limit ? bar(counter.people, 0, limit, name) : null,
+      limit ? bar({ before: counter.people, limit, label: name, used: share >= 1 ? "over" : share >= 0.8 ? "near" : "" }) : null,
       el("div", { class: "numbers" },
         el("span", {}, el("strong", {}, number.format(counter.people)), limit ? ` of ${plural(limit, "person", "people")}` : counter.people === 1 ? " person" : " people"),
         el("span", {}, `since ${counter.since}`)),

@@ -139,7 +139,7 @@ impl Record {
             None => write!(line, "  no rule asks for anything"),
         };
         if let Some(counter) = self.reasons.iter().find_map(|reason| reason.counter.as_ref()) {
-            let _ = write!(line, "  [{} + {} of {}]", counter.before, counter.adding, counter.limit);
+            let _ = write!(line, "  [{} + {} people, bound {}]", counter.before, counter.adding, counter.limit);
         }
         if !self.mechanisms.is_empty() {
             let _ = write!(line, "  under {}", self.mechanisms.join(", "));
