@@ -143,8 +143,9 @@ impl Judgement {
         if views.is_empty() {
             return;
         }
-        // A law that speaks and lets go leaves a record; an organisation's pack does so only where a rule of it fires.
-        if enforced && pack.is_law() {
+        // A law that speaks and lets go leaves a record, unless the content holds nothing at all it could speak about; an
+        // organisation's pack leaves one only where a rule of it fires.
+        if enforced && pack.is_law() && !carried.kinds.is_empty() {
             self.raise(Action::Log);
         }
         self.hear_exemptions(pack, enforced, &views);

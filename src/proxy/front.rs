@@ -76,8 +76,7 @@ impl Front {
         match self.listener.mode {
             ListenerMode::Transparent if tls => self.transparent(stream, connection).await,
             ListenerMode::Reverse if tls => self.reverse_tls(stream, connection).await,
-            _ if self.is_preface(&mut stream).await => self.streams(stream).await,
-            _ => self.requests(stream, connection).await,
+            _ => self.plain(stream, connection).await,
         }
     }
 
@@ -169,6 +168,15 @@ impl Front {
         }
     }
 
+    /// HTTP without TLS, of either version.
+    pub(super) async fn plain(self: &Arc<Self>, mut stream: ClientStream, connection: Connection) {
+        if self.is_preface(&mut stream).await {
+            self.streams(stream).await;
+        } else {
+            self.requests(stream, connection).await;
+        }
+    }
+
     /// HTTP/2: the framework takes the streams of the connection apart.
     async fn streams(&self, stream: ClientStream) {
         let stream: Stream = Box::new(stream);
@@ -188,7 +196,7 @@ impl Front {
     /// HTTP/1: one request after the other, each head looked at before the framework sees it.
     ///
     /// Boxed, since a tunnel leads from here to here.
-    pub(super) fn requests(
+    fn requests(
         self: &Arc<Self>,
         mut stream: ClientStream,
         connection: Connection,

@@ -75,7 +75,7 @@ async fn opened(
     if tls {
         front.intercept(stream, connection).await;
     } else {
-        front.requests(stream, connection).await;
+        front.plain(stream, connection).await;
     }
 }
 

@@ -37,7 +37,11 @@ fn every_metric_of_the_contract_is_there_with_its_type_and_its_labels() {
                     from = 2026-01-15\nuntil = 2099-01-14\nfiled = 2026-01-20\n";
     let (origin, gateway) = (Origin::start(), Setup::new().tables(contract).start());
     let url = format!("http://api.us.example:{}/", origin.port());
-    // Traffic that moves every metric: people, something unreadable, something malformed, an upstream that is not there.
+    // Traffic that moves every metric: people, something large, something unreadable, something malformed, an upstream
+    // that is not there.
+    let large = gateway.setup.path("large.txt");
+    std::fs::write(&large, vec![b'x'; 2 << 20]).unwrap();
+    gateway.curl(&["-T", &large.display().to_string(), &url]);
     gateway.post(&url, &pupils(1, 4, Person::contact));
     gateway.post(&url, &pupils(1, 4, Person::json));
     gateway.curl(&["-H", "content-type: image/x-unknown", "-d", "\u{1}\u{2}\u{3}", &url]);
@@ -129,10 +133,7 @@ fn a_decision_can_be_looked_up_and_is_the_same_everywhere() {
 #[test]
 fn a_decision_can_be_asked_for_without_sending_or_counting_anything() {
     let (origin, gateway) = (Origin::start(), Setup::new().start());
-    let question = json!({
-        "from": "CN", "to": "api.us.example", "content_type": "application/json", "body": pupils(1, 3, Person::json),
-    });
-    let reply = gateway.admin_post("/api/v1/decide", &question.to_string());
+    let reply = gateway.admin_post("/api/v1/decide?to=api.us.example", &pupils(1, 3, Person::json));
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert_eq!(reply.json()["action"], "block", "{}", reply.text());
     assert!(!reply.text().contains(&person(1).card));

@@ -69,18 +69,6 @@ fn an_answer_about_people_to_a_client_abroad_is_an_export_and_is_stopped() {
 }
 
 #[test]
-fn an_answer_in_http2_is_judged_too() {
-    let origin = Origin::start();
-    origin.serve("/people", "application/json", pupils(1, 4, Person::json));
-    let api = Api::start(Setup::new(), "US", &plain(&origin), "");
-    let people = api.curl(&["--http2-prior-knowledge", &api.url("/people")]);
-    assert_eq!((people.status, people.version.as_str()), (451, "2"), "{}", people.text());
-    let large = api.curl(&["--http2-prior-knowledge", &api.url("/download/3000000")]);
-    assert_eq!((large.status, large.body.len()), (200, 3_000_000));
-    api.gateway.stop();
-}
-
-#[test]
 fn the_same_answer_to_a_client_at_home_is_none() {
     let origin = Origin::start();
     origin.serve("/people", "application/json", pupils(1, 4, Person::json));
@@ -150,17 +138,39 @@ fn a_route_may_name_the_server_it_verifies() {
     api.gateway.stop();
 }
 
+/// The lines of a listener with a certificate of the root, and the root's file for curl.
+fn tls_lines(setup: &Setup, root: &Root) -> (String, String) {
+    let (certificate, key) = root.sign(&["api.own.example"]);
+    let lines = format!("certificate = \"{}\"\nkey = \"{}\"", certificate.display(), key.display());
+    (lines, setup.path("root.pem").display().to_string())
+}
+
 #[test]
 fn a_reverse_listener_speaks_tls_with_its_own_certificate() {
     let (setup, root) = Setup::new().trusting_root();
-    let (certificate, key) = root.sign(&["api.own.example"]);
+    let (lines, file) = tls_lines(&setup, &root);
     let origin = Origin::start();
-    let more = format!("tls = {{ certificate = \"{}\", key = \"{}\" }}", certificate.display(), key.display());
-    let file = setup.path("root.pem").display().to_string();
-    let api = Api::start(setup, "CN", &plain(&origin), &more);
+    let api = Api::start(setup, "CN", &plain(&origin), &lines);
     for (flag, version) in [("--http1.1", "1.1"), ("--http2", "2")] {
         let reply = api.curl(&[flag, "--cacert", &file, &format!("https://api.own.example:{}/", api.port)]);
         assert_eq!((reply.status, reply.version.as_str()), (200, version), "{}", reply.text());
     }
+    api.gateway.stop();
+}
+
+#[test]
+fn an_answer_in_http2_is_judged_too() {
+    let (setup, root) = Setup::new().trusting_root();
+    let (lines, file) = tls_lines(&setup, &root);
+    let origin = Origin::start();
+    origin.serve("/people", "application/json", pupils(1, 4, Person::json));
+    let api = Api::start(setup, "US", &plain(&origin), &lines);
+    let get = |path: &str| {
+        api.curl(&["--http2", "--cacert", &file, &format!("https://api.own.example:{}{path}", api.port)])
+    };
+    let people = get("/people");
+    assert_eq!((people.status, people.version.as_str()), (451, "2"), "{}", people.text());
+    let large = get("/download/3000000");
+    assert_eq!((large.status, large.version.as_str(), large.body.len()), (200, "2", 3_000_000));
     api.gateway.stop();
 }

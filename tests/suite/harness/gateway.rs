@@ -52,7 +52,7 @@ impl Gateway {
             .arg(&config)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
-            .env("RUST_LOG", setup.log_level())
+            .env("TIDEGATE_LOG", setup.log_level())
             .current_dir(setup.directory())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,25 +1,20 @@
 """An HTTP/2 client that stops half way: PROXY_PORT CA HOST PORT WHAT. Ends well if the gateway ends the connection."""
 
-import socket
+import ssl
 import sys
 
 import h2.config
 import h2.connection
 import h2.events
 
-proxy_port, host, port, what = int(sys.argv[1]), sys.argv[3], int(sys.argv[4]), sys.argv[5]
+import http2
 
-connection = socket.create_connection(("127.0.0.1", proxy_port), timeout=60)
-connection.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
-answer = b""
-while b"\r\n\r\n" not in answer:
-    answer += connection.recv(1)
-assert b" 200 " in answer.splitlines()[0], answer
+proxy_port, ca, host, port, what = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5]
 
-# Plain HTTP/2 with prior knowledge inside the tunnel: what is slow here is the protocol, not the handshake.
+connection = http2.through_tunnel(proxy_port, ca, host, port)
 h2c = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
 h2c.initiate_connection()
-head = [(":method", "POST"), (":scheme", "http"), (":authority", f"{host}:{port}"), (":path", "/")]
+head = [(":method", "POST"), (":scheme", "https"), (":authority", f"{host}:{port}"), (":path", "/")]
 
 
 def settle(until):
@@ -54,5 +49,5 @@ while True:
     try:
         if not connection.recv(65536):
             break
-    except ConnectionResetError:
+    except (ConnectionResetError, ssl.SSLError):
         break
