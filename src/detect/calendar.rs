@@ -23,9 +23,11 @@ impl Calendar {
             return false;
         };
         let number = |letter: u8| -> Option<i32> {
-            self.format.bytes().zip(part.bytes()).filter(|(kind, _)| *kind == letter).try_fold(0, |sum, (_, byte)| {
-                char::from(byte).to_digit(10).map(|digit| sum * 10 + digit as i32)
-            })
+            self.format
+                .bytes()
+                .zip(part.bytes())
+                .filter(|(kind, _)| *kind == letter)
+                .try_fold(0, |sum, (_, byte)| char::from(byte).to_digit(10).map(|digit| sum * 10 + digit as i32))
         };
         let (Some(year), Some(month), Some(day)) = (number(b'Y'), number(b'M'), number(b'D')) else {
             return false;

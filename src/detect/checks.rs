@@ -12,8 +12,22 @@ use super::calendar::Calendar;
 
 /// Names a detector file may use, for suggestions.
 pub(super) const NAMES: &[&str] = &[
-    "luhn", "verhoeff", "mod97", "mod11-10", "weighted", "number", "date", "ranges", "prefix", "not", "varied",
-    "one-repeat", "iban", "mrz", "entropy", "mixed",
+    "luhn",
+    "verhoeff",
+    "mod97",
+    "mod11-10",
+    "weighted",
+    "number",
+    "date",
+    "ranges",
+    "prefix",
+    "not",
+    "varied",
+    "one-repeat",
+    "iban",
+    "mrz",
+    "entropy",
+    "mixed",
 ];
 
 /// One check and when it applies.
@@ -161,7 +175,8 @@ impl Rule {
             Rule::Mrz => super::travel::zone_holds(raw),
             Rule::Entropy(bits) => entropy(raw) >= *bits,
             Rule::Mixed => {
-                compact.bytes().any(|byte| byte.is_ascii_digit()) && compact.bytes().any(|byte| byte.is_ascii_alphabetic())
+                compact.bytes().any(|byte| byte.is_ascii_digit())
+                    && compact.bytes().any(|byte| byte.is_ascii_alphabetic())
             }
         }
     }
@@ -201,7 +216,10 @@ impl Weighted {
     fn value(&self, character: char, place: usize) -> Option<i64> {
         let special = if place % 2 == 1 { self.values_even.get(&character) } else { None };
         special.or_else(|| self.values.get(&character)).copied().or_else(|| {
-            self.alphabet.bytes().position(|known| char::from(known) == character).and_then(|value| value.try_into().ok())
+            self.alphabet
+                .bytes()
+                .position(|known| char::from(known) == character)
+                .and_then(|value| value.try_into().ok())
         })
     }
 }

@@ -13,10 +13,11 @@ use super::Detectors;
 use super::automaton::Automaton;
 use super::context::ContextTable;
 use super::detector::{Confidence, Detector, Example, Finder, Needs, Stands};
+use super::evidence::Demands;
 use super::key::KeyTable;
 use super::prefilter::Prefilter;
 use super::raw::{RawConfidence, RawDetector, RawFile, RawShape};
-use super::set::{CAPACITY, Set};
+use super::set::CAPACITY;
 use super::shape::{self, Email, ValueShape};
 use super::sums;
 
@@ -48,7 +49,8 @@ pub(super) fn compile(sources: &[Source]) -> Result<Detectors, Vec<Diagnostic>> 
             let draft = Reader { number: *number, source, problems: &mut problems }.detector(raw.as_ref());
             let id = raw.as_ref().id.as_ref();
             if let Some(first) = seen.insert(id.clone(), source.name.clone()) {
-                problems.push(source.error(raw.as_ref().id.span(), format!("the id `{id}` is already taken in {first}")));
+                problems
+                    .push(source.error(raw.as_ref().id.span(), format!("the id `{id}` is already taken in {first}")));
             }
             if problems.len() == before {
                 drafts.extend(draft);
@@ -82,12 +84,10 @@ fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> R
     let mut detectors = Detectors {
         list: Vec::new(),
         scanned,
-        always: Set::default(),
+        demands: Demands::default(),
         emails: Vec::new(),
-        prefilter: Prefilter::build(drafts.iter().enumerate().filter_map(|(index, draft)| match &draft.detector.finder {
-            Finder::Pattern(automaton) => Some((index, automaton)),
-            _ => None,
-        })),
+        prefilter: Prefilter::build(automata(&drafts, false)),
+        whole_prefilter: Prefilter::build(automata(&drafts, true)),
         keys: KeyTable::default(),
         context: ContextTable::default(),
         sources: sources.to_vec(),
@@ -105,6 +105,14 @@ fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> R
     Ok(detectors)
 }
 
+/// Patterns by number; those of detectors that need a field name only if asked for.
+fn automata(drafts: &[Draft], all: bool) -> impl Iterator<Item = (usize, &Automaton)> {
+    drafts.iter().enumerate().filter_map(move |(index, draft)| match &draft.detector.finder {
+        Finder::Pattern(automaton) if all || draft.detector.needs != Needs::Key => Some((index, automaton)),
+        _ => None,
+    })
+}
+
 fn enter(detectors: &mut Detectors, index: usize, draft: Draft) {
     let is_scanned = draft.detector.is_scanned();
     for name in &draft.fields {
@@ -117,9 +125,7 @@ fn enter(detectors: &mut Detectors, index: usize, draft: Draft) {
     draft.not_fields.iter().for_each(|word| detectors.keys.add_veto(word, index));
     if is_scanned {
         draft.context.iter().for_each(|words| detectors.context.add(words, index));
-        if draft.detector.needs != Needs::Key {
-            detectors.always.insert(index);
-        }
+        detectors.demands.add(index, &draft.detector);
         if matches!(draft.detector.finder, Finder::Email(_)) {
             detectors.emails.push(index);
         }
@@ -324,7 +330,9 @@ impl Reader<'_> {
         let needs = raw.needs.as_ref().map(|needs| needs.as_ref().as_str());
         let message = match needs {
             _ if by_name && raw.fields.is_empty() => "a detector of this shape finds nothing without `fields`",
-            _ if by_name && !raw.context.is_empty() => "a detector of this shape looks at field names only, not at `context`",
+            _ if by_name && !raw.context.is_empty() => {
+                "a detector of this shape looks at field names only, not at `context`"
+            }
             _ if !raw.near.iter().all(|script| script == "han") => "`near` knows only the script `han`",
             Some("key") if raw.fields.is_empty() => "this detector needs a key and lists no `fields`",
             Some("context") if raw.fields.is_empty() && raw.context.is_empty() => {
@@ -344,7 +352,10 @@ impl Reader<'_> {
         let confidence = Confidence { alone, context, key: key.unwrap_or(context.max(0.9)) };
         let all = [confidence.alone, confidence.context, confidence.key];
         if all.iter().any(|value| !(0.0..=1.0).contains(value)) || !all.is_sorted() {
-            self.problem(raw.id.span(), "confidence lies between 0 and 1 and does not fall from `alone` to `context` to `key`");
+            self.problem(
+                raw.id.span(),
+                "confidence lies between 0 and 1 and does not fall from `alone` to `context` to `key`",
+            );
         }
         confidence
     }

@@ -62,7 +62,8 @@ fn found(detectors: &Detectors, example: &Example, key: &DigestKey) -> Vec<Strin
         at.leave();
     }
     collector.close();
-    let mut found: Vec<String> = collector.finish().findings.iter().map(|finding| finding.detector.to_string()).collect();
+    let mut found: Vec<String> =
+        collector.finish().findings.iter().map(|finding| finding.detector.to_string()).collect();
     found.dedup();
     found
 }

@@ -14,7 +14,8 @@ impl Folded {
     /// The offset in the original of an offset in the copy.
     pub(super) fn original(&self, offset: usize) -> usize {
         let behind = self.map.partition_point(|(copied, _)| *copied <= offset);
-        let (copied, original) = behind.checked_sub(1).and_then(|index| self.map.get(index)).copied().unwrap_or((0, 0));
+        let (copied, original) =
+            behind.checked_sub(1).and_then(|index| self.map.get(index)).copied().unwrap_or((0, 0));
         original + (offset - copied)
     }
 }

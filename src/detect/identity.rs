@@ -126,13 +126,14 @@ impl Record {
         self.identifiers.iter().any(|identifier| identifier.kind <= NAME)
     }
 
-
     /// Whether a part is about somebody else: another name or official number, or another address where nothing better
     /// says who this is.
     pub(super) fn conflicts(&self, part: &Record) -> bool {
         let known = self.identifiers.iter().any(|known| known.kind < CONTACT || known.kind == NAME);
         let counts = |kind: u8| kind < CONTACT || kind == NAME || (kind < NAME && !known);
-        let differs = |a: &Identifier, b: &Identifier| a.scheme == b.scheme && a.value != b.value && counts(a.kind);
+        let differs = |a: &Identifier, b: &Identifier| {
+            a.scheme == b.scheme && a.value != b.value && counts(a.kind) && &*a.scheme != NAME_PART
+        };
         self.identifiers.iter().any(|a| part.identifiers.iter().any(|b| differs(a, b)))
     }
 
@@ -149,7 +150,8 @@ impl Record {
     /// The people of this record: one for each different value of its strongest identifier, but one alone if it has a
     /// name and several addresses. Empty if it names nobody.
     pub(super) fn people(&self, key: &DigestKey) -> Vec<Digest> {
-        let strongest = self.identifiers.iter().min_by_key(|identifier| identifier.kind).filter(|best| best.kind < BIRTH);
+        let strongest =
+            self.identifiers.iter().min_by_key(|identifier| identifier.kind).filter(|best| best.kind < BIRTH);
         let Some(strongest) = strongest else {
             return Vec::new();
         };

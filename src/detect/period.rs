@@ -48,7 +48,9 @@ fn period(mark: &str) -> Option<(i64, i64)> {
     let number: i64 = number.parse().ok()?;
     match unit.trim_start() {
         unit if unit.starts_with('年') => Some((number, 0)),
-        unit if unit.starts_with("个月") || unit.starts_with("個月") || unit.starts_with('月') => Some((0, number)),
+        unit if unit.starts_with("个月") || unit.starts_with("個月") || unit.starts_with('月') => {
+            Some((0, number))
+        }
         _ => None,
     }
 }

@@ -151,7 +151,8 @@ impl Frame {
             Needs::Partner(partner) => here.contains(&partner),
             _ => company,
         };
-        let (admitted, left): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut self.waiting).into_iter().partition(fits);
+        let (admitted, left): (Vec<Waiting>, Vec<Waiting>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(fits);
         for waiting in &admitted {
             self.record.add(waiting.category, waiting.identifier.clone());
         }

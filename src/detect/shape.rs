@@ -43,19 +43,27 @@ impl Email {
         let local = before.bytes().rev().take(LOCAL + 1).take_while(|&byte| is_local(byte)).count();
         let mut start = at - local;
         // Punctuation that can stand in an address but does not begin one.
-        while text.as_bytes().get(start).is_some_and(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_') && start < at {
+        while text.as_bytes().get(start).is_some_and(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')
+            && start < at
+        {
             start += 1;
         }
         let name = text.get(start..at)?;
-        if name.is_empty() || local > LOCAL || name.ends_with('.') || self.except.contains(&name.to_ascii_lowercase()) {
-            return None;
-        }
-        if is_login(before.get(..start)?) {
+        if name.is_empty() || local > LOCAL || name.ends_with('.') {
             return None;
         }
         let host = rest.get(1..)?;
-        let length = host.bytes().take(HOST).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')).count();
-        self.host(host.get(..length)?).map(|length| (start, at + 1 + length))
+        let length = host
+            .bytes()
+            .take(HOST)
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+            .count();
+        let length = self.host(host.get(..length)?)?;
+        if is_login(before.get(..start)?) || self.except.contains(&name.to_ascii_lowercase()) {
+            None
+        } else {
+            Some((start, at + 1 + length))
+        }
     }
 
     /// How much of `text` is a host name with a known ending.
@@ -63,7 +71,8 @@ impl Email {
         let mut end = text.trim_end_matches(['.', '-']).len();
         while let Some(host) = text.get(..end) {
             let (labels, ending) = host.rsplit_once('.')?;
-            let labels_fit = labels.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && label.len() < 64);
+            let labels_fit =
+                labels.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && label.len() < 64);
             if labels_fit && !is_scale(labels) && self.endings.contains(&ending.to_ascii_lowercase()) {
                 return Some(end);
             }
@@ -76,7 +85,11 @@ impl Email {
 
 /// Whether an address of a resource has begun: then the part before `@` is a login and not a mailbox.
 fn is_login(before: &str) -> bool {
-    let run = before.bytes().rev().take(LOCAL + 8).take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<'));
+    let run = before
+        .bytes()
+        .rev()
+        .take(LOCAL + 8)
+        .take_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<'));
     let run = before.get(before.len() - run.count()..).unwrap_or("");
     run.rsplit_once("://").is_some_and(|(_, login)| !login.contains(['/', '?', '#']))
 }
@@ -130,8 +143,27 @@ fn has_han(text: &str) -> bool {
 
 fn is_placeholder(text: &str) -> bool {
     const WORDS: &[&str] = &[
-        "null", "none", "nil", "n/a", "na", "undefined", "unknown", "true", "false", "string", "test", "todo", "tbd",
-        "empty", "redacted", "hidden", "required", "optional", "无", "未知", "不详",
+        "null",
+        "none",
+        "nil",
+        "n/a",
+        "na",
+        "undefined",
+        "unknown",
+        "true",
+        "false",
+        "string",
+        "test",
+        "todo",
+        "tbd",
+        "empty",
+        "redacted",
+        "hidden",
+        "required",
+        "optional",
+        "无",
+        "未知",
+        "不详",
     ];
     let marks = |byte: u8| matches!(byte, b'*' | b'x' | b'X' | b'-' | b'.' | b'?' | b'#' | b'_' | b'0');
     WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
@@ -144,7 +176,9 @@ fn is_placeholder(text: &str) -> bool {
 /// Letters of one to six words; nothing that looks like code, a path or a number.
 fn is_name(text: &str) -> bool {
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-    let fits = |c: char| c.is_alphabetic() || matches!(c, ' ' | '.' | ',' | '\'' | '-' | '’' | '·' | '•' | '‧') || is_mark(c);
+    let fits = |c: char| {
+        c.is_alphabetic() || matches!(c, ' ' | '.' | ',' | '\'' | '-' | '’' | '·' | '•' | '‧') || is_mark(c)
+    };
     let words = text.split_whitespace().count();
     letters >= 2 && text.chars().count() <= 60 && text.chars().all(fits) && (1..=6).contains(&words)
 }

@@ -67,9 +67,22 @@ fn missing(raw: &RawCheck, name: &str) -> String {
 }
 
 fn weighted(raw: &RawCheck) -> Result<Rule, String> {
-    only(raw, &[
-        "from", "at", "weights", "modulus", "add", "alphabet", "values", "values_even", "cross_sums", "table", "remainder",
-    ])?;
+    only(
+        raw,
+        &[
+            "from",
+            "at",
+            "weights",
+            "modulus",
+            "add",
+            "alphabet",
+            "values",
+            "values_even",
+            "cross_sums",
+            "table",
+            "remainder",
+        ],
+    )?;
     let weights = raw.weights.clone().ok_or_else(|| missing(raw, "weights"))?;
     let modulus = raw.modulus.filter(|modulus| *modulus > 1).ok_or_else(|| missing(raw, "modulus"))?;
     let from = raw.from.unwrap_or(0);
