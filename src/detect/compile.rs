@@ -86,12 +86,8 @@ fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> R
         scanned,
         demands: Demands::default(),
         emails: Vec::new(),
-        prefilter: Prefilter::build(drafts.iter().enumerate().filter_map(
-            |(index, draft)| match &draft.detector.finder {
-                Finder::Pattern(automaton) => Some((index, automaton)),
-                _ => None,
-            },
-        )),
+        prefilter: Prefilter::build(automata(&drafts, false)),
+        whole_prefilter: Prefilter::build(automata(&drafts, true)),
         keys: KeyTable::default(),
         context: ContextTable::default(),
         sources: sources.to_vec(),

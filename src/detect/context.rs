@@ -144,17 +144,10 @@ impl Context {
         self.hits.clear();
     }
 
-    /// What stands around `start..end`.
-    pub(super) fn near(
-        &mut self,
-        table: &ContextTable,
-        text: &str,
-        start: usize,
-        end: usize,
-        detector: usize,
-    ) -> Near {
-        let low = start.saturating_sub(REACH);
-        let high = (end + REACH).min(text.len());
+    /// What stands around `at`.
+    pub(super) fn near(&mut self, table: &ContextTable, text: &str, at: usize) -> Near {
+        let low = at.saturating_sub(REACH);
+        let high = (at + AHEAD).min(text.len());
         self.read(table, text, low, high);
         let mut near = Near::default();
         let mut behind = Set::default();
