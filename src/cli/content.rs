@@ -68,7 +68,7 @@ impl Input {
         if !sidecar.is_file() {
             return Ok(labels);
         }
-        let source = crate::config::read_text(&sidecar, LARGEST_SIDECAR).map_err(|problem| vec![problem])?;
+        let source = crate::config::read_text(&sidecar, LARGEST_SIDECAR)?;
         let of = |name: &str| fields(&source.text).find(|(field, _)| field.eq_ignore_ascii_case(name));
         let value = |name: &str| of(name).map(|(_, value)| value.to_owned());
         labels.content_type = labels.content_type.or_else(|| value("content-type"));

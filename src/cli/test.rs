@@ -65,7 +65,7 @@ fn sources(files: &[PathBuf], snapshot: &Snapshot) -> Result<Vec<Source>, Failur
         inputs.extend(below.into_iter().filter(|input| named || input.name().ends_with(".toml")));
     }
     let read = |input: &Input| match input {
-        Input::File(path) => read_text(path, LARGEST).map_err(|problem| Failure::Unsound(vec![problem])),
+        Input::File(path) => read_text(path, LARGEST).map_err(Failure::Unsound),
         Input::Standard => Err(Failure::unable("scenarios are read from files")),
     };
     inputs.iter().map(read).collect()

@@ -89,8 +89,8 @@ impl Live {
     }
 
     async fn look(&self) -> Look {
-        let (snapshot, file) = (self.now(), self.origin.file.clone());
-        let look = move || look(snapshot.inputs.iter().chain(file.iter()), &[]);
+        let (snapshot, origin) = (self.now(), Arc::clone(&self.origin));
+        let look = move || look(snapshot.inputs.iter().chain(&origin.inputs()), &[]);
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 }

@@ -102,16 +102,24 @@ impl Origin {
         Origin { file, from }
     }
 
-    fn source(&self) -> Result<Source, Diagnostic> {
+    fn source(&self) -> Result<Source, Vec<Diagnostic>> {
         match &self.file {
             Some(file) => read_text(file, LARGEST),
             None => Ok(Source::new("built-in defaults", "")),
         }
     }
 
+    /// The file, and the rules directory it names: what is watched even while they hold mistakes.
+    fn inputs(&self) -> Vec<PathBuf> {
+        let Ok(source) = self.source() else { return self.file.iter().cloned().collect() };
+        let (table, _) = DeTable::parse_recoverable(&source.text);
+        let rules = table.get_ref().get("rules").and_then(|rules| rules.get_ref().as_str());
+        self.file.iter().cloned().chain(rules.map(|rules| self.base().join(rules))).collect()
+    }
+
     /// The directory relative paths of the file start from.
     fn base(&self) -> &Path {
-        self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
+        self.file.as_deref().and_then(Path::parent).unwrap_or_else(|| Path::new(""))
     }
 }
 
@@ -128,7 +136,7 @@ impl Snapshot {
     /// # Errors
     /// Every mistake of every file.
     pub fn load(origin: &Origin) -> Result<Snapshot, Vec<Diagnostic>> {
-        let source = origin.source().map_err(|problem| vec![problem])?;
+        let source = origin.source()?;
         let (table, errors) = DeTable::parse_recoverable(&source.text);
         let document = Document::new(&source);
         document.syntax(&errors);
@@ -218,16 +226,16 @@ fn warning(file: &str, message: impl Into<String>) -> Diagnostic {
     Diagnostic { severity: Severity::Warning, ..Diagnostic::file(file, message) }
 }
 
+/// Law packs that are off, or on without anybody saying where data leaves from.
 fn no_law(file: &str, settings: &Settings, enabled: &Enabled, packs: &Packs) -> Option<Diagnostic> {
-    if enabled::has_law(enabled, packs) {
-        return None;
-    }
-    let (message, help) = match read::countries(settings).as_slice() {
-        [] => (
-            "no law pack is on: nobody said which country data leaves from",
-            "set `country` in [exporter], or give `--from CC`",
-        ),
-        _ => ("no law pack is on: none speaks for the countries named here", "enable one in [packs]"),
+    let by_address = settings.listeners.iter().any(|door| door.client_country == ClientCountry::ByAddress);
+    let placed = by_address || !read::countries(settings).is_empty();
+    let country = "set `country` in [exporter], or give `--from CC`";
+    let (message, help) = match (enabled::has_law(enabled, packs), placed) {
+        (true, true) => return None,
+        (true, false) => ("law packs are on, and nobody said which country data leaves from", country),
+        (false, false) => ("no law pack is on: nobody said which country data leaves from", country),
+        (false, true) => ("no law pack is on: none speaks for the countries named here", "enable one in [packs]"),
     };
     Some(warning(file, message).help(help))
 }

@@ -3,6 +3,7 @@
 //! A directory is a copy of `rules/` that somebody edits. Each kind of file in it (laws, the organisation's packs,
 //! detectors, tables of places) replaces the built-in files of that kind; a kind it does not have stays built in.
 
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, Source};
@@ -97,7 +98,14 @@ fn other_categories(directory: &Path) -> Option<Diagnostic> {
 
 /// The files of a directory with one of some endings, in the order of their names. No directory, no files.
 fn files(directory: &Path, endings: &[&str], problems: &mut Vec<Diagnostic>) -> Vec<Source> {
-    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            problems.push(Diagnostic::file(shown(directory), format!("cannot be read: {error}")));
+            return Vec::new();
+        }
+    };
     let wanted = |path: &PathBuf| {
         let ending = path.extension().and_then(|ending| ending.to_str());
         path.is_file() && ending.is_some_and(|ending| endings.contains(&ending))
@@ -108,7 +116,7 @@ fn files(directory: &Path, endings: &[&str], problems: &mut Vec<Diagnostic>) -> 
     for path in paths {
         match read_text(&path, LARGEST) {
             Ok(source) => sources.push(source),
-            Err(problem) => problems.push(problem),
+            Err(found) => problems.extend(found),
         }
     }
     sources
@@ -118,18 +126,18 @@ fn files(directory: &Path, endings: &[&str], problems: &mut Vec<Diagnostic>) -> 
 ///
 /// # Errors
 /// It cannot be read, is larger than `largest` bytes, or is not UTF-8.
-pub fn read_text(path: &Path, largest: u64) -> Result<Source, Diagnostic> {
-    use std::io::Read as _;
+pub fn read_text(path: &Path, largest: u64) -> Result<Source, Vec<Diagnostic>> {
+    let wrong = |what: String| vec![Diagnostic::file(shown(path), what)];
     let mut bytes = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(largest + 1).read_to_end(&mut bytes))
-        .map_err(|error| Diagnostic::file(shown(path), format!("cannot be read: {error}")))?;
+        .map_err(|error| wrong(format!("cannot be read: {error}")))?;
     if bytes.len() as u64 > largest {
-        return Err(Diagnostic::file(shown(path), format!("is larger than {largest} bytes")));
+        return Err(wrong(format!("is larger than {largest} bytes")));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source::new(shown(path), text)),
-        Err(_) => Err(Diagnostic::file(shown(path), "is not UTF-8 text")),
+        Err(_) => Err(wrong("is not UTF-8 text".to_owned())),
     }
 }
 

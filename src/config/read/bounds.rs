@@ -12,6 +12,11 @@ use crate::decode;
 /// How long a stop waits.
 pub(super) const DRAIN: Duration = Duration::from_secs(30);
 
+/// Whole time a client may take to send a message.
+const RECEIVE: Duration = Duration::from_secs(300);
+/// Time an idle connection stays open.
+const IDLE: Duration = Duration::from_secs(60);
+
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -24,7 +29,6 @@ pub(super) fn limits(top: &Section<'_>) -> Limits {
     let body = section.at("body", value::size);
     above(&section, "hold", hold.as_ref(), body.as_ref().map_or(GIB, |body| body.value));
     let default = decode::Limits::default();
-    let seconds = Duration::from_secs;
     let narrow = |at: Option<At<u64>>, otherwise: u32| {
         at.map_or(otherwise, |at| {
             u32::try_from(at.value).unwrap_or_else(|_| {
@@ -43,8 +47,8 @@ pub(super) fn limits(top: &Section<'_>) -> Limits {
             parts: section.get("parts", value::number).unwrap_or(default.parts),
         },
         head: section.get("head", value::size).unwrap_or(64 * KIB),
-        receive: section.get("receive", value::duration).unwrap_or(seconds(300)),
-        idle: section.get("idle", value::duration).unwrap_or(seconds(60)),
+        receive: section.get("receive", value::duration).unwrap_or(RECEIVE),
+        idle: section.get("idle", value::duration).unwrap_or(IDLE),
         connections: usize::try_from(section.get("connections", value::number).unwrap_or(10_000))
             .unwrap_or(usize::MAX),
     };

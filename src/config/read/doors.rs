@@ -41,7 +41,7 @@ pub(super) fn listeners(top: &Section<'_>, reading: &Reading<'_>) -> Vec<Listene
         let listener = Listener {
             name: name.map_or_else(|| "".into(), |name| name.value),
             // A wrong address was reported; port 0 clashes with none.
-            address: address.map_or(loopback(0), |address| address.value),
+            address: address.map_or_else(|| loopback(0), |address| address.value),
             ..door(&section, reading)
         };
         listeners.push(listener);
@@ -271,7 +271,7 @@ pub(super) fn admin(top: &Section<'_>, reading: &Reading<'_>, listeners: &[Liste
         clash(&section, address, listeners);
     }
     let admin = Admin {
-        address: address.map_or(loopback(ADMIN_PORT), |address| address.value),
+        address: address.map_or_else(|| loopback(ADMIN_PORT), |address| address.value),
         token: token.flatten().map(Into::into),
     };
     section.finish();

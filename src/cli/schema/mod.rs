@@ -31,10 +31,10 @@ enum Of {
 impl Of {
     fn text(self) -> &'static str {
         match self {
-            Of::Config => include_str!("../../docs/schema/config.json"),
-            Of::Pack => include_str!("../../docs/schema/pack.json"),
-            Of::Scenario => include_str!("../../docs/schema/scenario.json"),
-            Of::Decision => include_str!("../../docs/schema/decision.json"),
+            Of::Config => include_str!("../../../docs/schema/config.json"),
+            Of::Pack => include_str!("../../../docs/schema/pack.json"),
+            Of::Scenario => include_str!("../../../docs/schema/scenario.json"),
+            Of::Decision => include_str!("../../../docs/schema/decision.json"),
         }
     }
 }
