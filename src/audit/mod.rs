@@ -2,7 +2,7 @@
 //!
 //! A record is the decision as everyone else sees it, so it holds kinds, places, counts and rule ids and no value. Its
 //! last member, `chain`, is the SHA-256 of the `chain` before it followed by the record itself: a record that is changed,
-//! taken out or moved breaks the chain there ([`verify`]). Records at the end can be cut off unseen unless a copy of the
+//! taken out or moved breaks the chain there ([`verify()`]). Records at the end can be cut off unseen unless a copy of the
 //! last `chain` is kept elsewhere.
 //!
 //! A record is one write. A process that is killed loses nothing the kernel has; a machine that loses power may lose the
