@@ -2,7 +2,7 @@
 //!
 //! A record is the decision as everyone else sees it, so it holds kinds, places, counts and rule ids and no value. Its
 //! last member, `chain`, is the SHA-256 of the `chain` before it followed by the record itself: a record that is changed,
-//! taken out or moved breaks the chain there ([`verify`]). Records at the end can be cut off unseen unless a copy of the
+//! taken out or moved breaks the chain there ([`verify()`]). Records at the end can be cut off unseen unless a copy of the
 //! last `chain` is kept elsewhere.
 //!
 //! A record is one write. A process that is killed loses nothing the kernel has; a machine that loses power may lose the
@@ -51,7 +51,7 @@ struct Log {
     writer: Mutex<Writer>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Writer {
     file: Option<DayFile>,
     /// The day of the latest file. Files never go back.
@@ -59,6 +59,8 @@ struct Writer {
     chain: String,
     record: Vec<u8>,
     recent: VecDeque<Arc<str>>,
+    /// The second in which the file was last seen in its directory.
+    looked: i64,
 }
 
 impl Audit {
@@ -68,8 +70,7 @@ impl Audit {
     /// The directory cannot be used, or another process writes there.
     pub fn open(directory: &Path) -> io::Result<Audit> {
         file::make_directory(directory)?;
-        let mut writer =
-            Writer { file: None, day: None, chain: String::new(), record: Vec::new(), recent: VecDeque::new() };
+        let mut writer = Writer::default();
         for (read, (day, path)) in file::days(directory)?.into_iter().rev().enumerate() {
             if writer.recent.len() >= RECENT || (read >= DAYS && !writer.chain.is_empty()) {
                 break;
@@ -135,7 +136,7 @@ impl Writer {
         let day = TimeZone::UTC.to_datetime(decision.time).date();
         let day = self.day.map_or(day, |open| open.max(day));
         let file = match self.file.take() {
-            Some(file) if file.is_of(day) && file.is_there()? => self.file.insert(file),
+            Some(file) if file.is_of(day) && self.is_there(&file, decision.time)? => self.file.insert(file),
             _ => self.file.insert(DayFile::open(directory, day)?),
         };
         self.day = Some(day);
@@ -143,6 +144,15 @@ impl Writer {
         self.chain = chain;
         self.remember();
         Ok(())
+    }
+
+    /// Whether the file can still be found. Asked once a second: the question costs as much as the answer is worth.
+    fn is_there(&mut self, file: &DayFile, now: jiff::Timestamp) -> io::Result<bool> {
+        if now.as_second() == self.looked {
+            return Ok(true);
+        }
+        self.looked = now.as_second();
+        file.is_there()
     }
 
     /// Puts the record into the buffer and gives its chain value.

@@ -6,8 +6,9 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{Answer, Failure, Outcome, counted, json_line, origin};
-use crate::config::{Question, Snapshot};
+use crate::config::{Interception, Question, Settings, Snapshot};
 use crate::diagnostic::Diagnostic;
+use crate::proxy::authority;
 use crate::transfer::Country;
 
 /// Options of the command.
@@ -28,7 +29,10 @@ pub(super) fn run(check: &Check, config: Option<&Path>, out: &mut dyn Write) -> 
     if let Some(file) = origin.file.as_deref().filter(|file| !file.exists()) {
         return Err(Failure::unable(format!("{}: there is no such file", file.display())));
     }
-    let loaded = Snapshot::load(&origin);
+    let loaded = Snapshot::load(&origin).and_then(|snapshot| match unusable_authority(&snapshot.settings) {
+        Some(problem) => Err(vec![problem]),
+        None => Ok(snapshot),
+    });
     if check.json {
         json_line(out, &as_json(&loaded))?;
     } else {
@@ -38,6 +42,18 @@ pub(super) fn run(check: &Check, config: Option<&Path>, out: &mut dyn Write) -> 
         }
     }
     Ok(if loaded.is_ok() { Answer::Yes } else { Answer::No })
+}
+
+/// What is wrong with the CA that interception signs with. One that is not there is no problem where the first start
+/// makes it.
+fn unusable_authority(settings: &Settings) -> Option<Diagnostic> {
+    let Interception { ca_certificate, ca_key, .. } = &settings.interception;
+    let in_use = settings.listeners.iter().any(|listener| listener.intercept);
+    let chosen = *ca_certificate != settings.state.join("ca.pem");
+    let there = ca_certificate.exists() || ca_key.exists();
+    let problem = (in_use && (chosen || there)).then(|| authority::check(ca_certificate, ca_key).err())??;
+    let help = "`tidegate ca init` makes a CA";
+    Some(Diagnostic::file(ca_certificate.display().to_string(), problem.to_string()).help(help))
 }
 
 fn as_json(loaded: &Result<Snapshot, Vec<Diagnostic>>) -> serde_json::Value {

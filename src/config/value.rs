@@ -153,14 +153,14 @@ fn meant(code: &str) -> Option<Country> {
         return Some(country);
     }
     let all = Country::all();
-    if let Some(country) = all.iter().find(|country| initials(country.name()) == code) {
+    if let Some(country) = all.iter().find(|country| code.len() > 1 && initials(country.name()) == code) {
         return Some(*country);
     }
     let near = nearest(code, all.iter().map(|country| country.name()))?;
     all.into_iter().find(|country| country.name() == near)
 }
 
-/// `UK` of "United Kingdom", `USA` of "United States of America".
+/// `UK` of "United Kingdom".
 fn initials(name: &str) -> String {
     name.split(' ').filter_map(|word| word.chars().next()).filter(|c| c.is_uppercase()).collect()
 }

@@ -55,8 +55,10 @@ impl Automaton {
             ));
         }
         let automaton = Automaton { dfa, start, longest };
-        if automaton.can_end(start) || automaton.after_any(&[start]).iter().any(|&state| automaton.can_end(state)) {
-            return Err("the pattern matches text of less than two bytes".to_owned());
+        let one = automaton.after_any(&[start]);
+        let two = automaton.after_any(&one);
+        if std::iter::once(&start).chain(&one).chain(&two).any(|&state| automaton.can_end(state)) {
+            return Err("the pattern matches text of less than three bytes".to_owned());
         }
         Ok(automaton)
     }
@@ -65,7 +67,7 @@ impl Automaton {
     pub(super) fn ends(&self, bytes: &[u8], from: usize, ends: &mut Vec<usize>) {
         ends.clear();
         let mut state = self.start;
-        for (offset, &byte) in bytes.iter().enumerate().skip(from).take(self.longest) {
+        for (offset, &byte) in (from..).zip(bytes.get(from..).unwrap_or_default()).take(self.longest) {
             state = self.dfa.next_state(state, byte);
             if self.dfa.is_special_state(state) {
                 if !self.dfa.is_match_state(state) {
@@ -95,6 +97,22 @@ impl Automaton {
                 possible
             })
             .collect()
+    }
+
+    /// The first three bytes a match can have.
+    pub(super) fn first_triples(&self) -> Vec<[u8; 3]> {
+        let alive = |state: StateID| {
+            (0..=255u8)
+                .map(move |byte| (byte, self.dfa.next_state(state, byte)))
+                .filter(|(_, next)| self.is_alive(*next))
+        };
+        let mut triples = Vec::new();
+        for (first, state) in alive(self.start) {
+            for (second, state) in alive(state) {
+                triples.extend(alive(state).map(|(third, _)| [first, second, third]));
+            }
+        }
+        triples
     }
 
     /// For each length of a run of digits at the start of a match (up to `most`), what can follow that run.

@@ -6,7 +6,7 @@
 
 use jiff::civil::Date;
 
-use crate::transfer::{Container, DigestKey, Locator, Piece, Sink};
+use crate::transfer::{Container, DigestKey, Piece, Sink};
 
 use super::detector::{Detector, Finder, Needs};
 use super::fold::{self, Folded};
@@ -96,7 +96,7 @@ impl<'d> Collector<'d> {
     /// Counts the hits of a piece and hands them to the record or the text they stand in.
     fn take(&mut self, piece: &Piece<'_>, text: &str, folded: Option<&Folded>, whole: bool) {
         let hits = std::mem::take(&mut self.scratch.hits);
-        let mut clusters: Vec<Cluster> = Vec::new();
+        let mut personal: Vec<Cluster> = Vec::new();
         for hit in &hits {
             let Some(spotted) = self.spotted(piece, text, folded, *hit) else {
                 continue;
@@ -110,12 +110,12 @@ impl<'d> Collector<'d> {
                 self.tallies.keep(finding);
             }
             if spotted.detector.is_personal() {
-                gather(&mut clusters, &spotted);
+                personal.push(Cluster::of(&spotted));
             }
         }
         self.scratch.hits = hits;
-        if !clusters.is_empty() {
-            self.place(piece, clusters, whole);
+        if !personal.is_empty() {
+            self.place(piece, personal, whole);
         }
     }
 
@@ -155,10 +155,11 @@ impl<'d> Collector<'d> {
     fn wait(&mut self, piece: &Piece<'_>, spotted: &Spotted<'_>) {
         let finding = self.finding(piece, spotted);
         let detectors = self.detectors;
+        let inside = self.is_inside_record();
         let Some(frame) = self.frames.last_mut().filter(|frame| frame.is_record()) else {
             return;
         };
-        name(detectors, frame, piece);
+        name(detectors, frame, piece, inside);
         frame.wait(Waiting {
             detector: spotted.hit.detector,
             needs: spotted.detector.needs,
@@ -169,40 +170,43 @@ impl<'d> Collector<'d> {
         });
     }
 
-    /// Hands what a piece says about people to where it belongs.
-    fn place(&mut self, piece: &Piece<'_>, mut clusters: Vec<Cluster>, whole: bool) {
-        let detectors = self.detectors;
+    /// Whether a record stands around the innermost container.
+    fn is_inside_record(&self) -> bool {
+        self.frames.iter().rev().skip(1).any(Frame::is_record)
+    }
+
+    /// Hands what a piece says about people to where it belongs: the list or the record it stands in, or plain text,
+    /// which may go on from an earlier piece.
+    fn place(&mut self, piece: &Piece<'_>, personal: Vec<Cluster>, whole: bool) {
+        let inside = self.is_inside_record();
+        let frame = self.frames.last_mut().filter(|frame| frame.container == Container::List || frame.is_record());
+        let Some(frame) = frame.filter(|_| whole) else {
+            personal.into_iter().for_each(|next| self.go_on(next));
+            return;
+        };
+        name(self.detectors, frame, piece, inside);
+        let is_list = frame.container == Container::List;
+        let clusters = Cluster::join(personal);
         let alone = clusters.len() == 1;
-        if let Some(frame) = self.frames.last_mut()
-            && whole
-        {
-            let is_list = frame.container == Container::List;
-            if is_list || frame.is_record() {
-                name(detectors, frame, piece);
-            }
+        for cluster in clusters {
             if is_list && frame.named == Named::Part {
-                clusters.drain(..).for_each(|cluster| frame.take_part(cluster.record, &mut self.register));
-            } else if frame.is_record() && alone {
-                clusters.drain(..).for_each(|cluster| frame.record.absorb(cluster.record));
-            } else if is_list || frame.is_record() {
-                for cluster in clusters.drain(..) {
-                    let entered = self.register.enter(&cluster.record);
-                    frame.note(entered);
-                }
+                frame.take_part(cluster.record, &mut self.register);
+            } else if !is_list && alone {
+                frame.record.absorb(cluster.record);
+            } else {
+                let entered = self.register.enter(&cluster.record);
+                frame.note(entered);
             }
         }
-        // What is left stands in plain text, which may go on from an earlier piece.
-        clusters.into_iter().for_each(|cluster| self.go_on(cluster));
     }
 
     fn go_on(&mut self, next: Cluster) {
-        if !self.cluster.goes_on_with(next.start, &next.record) {
+        if self.cluster.goes_on_with(next.start, &next.record) {
+            self.cluster.absorb(next);
+        } else {
             self.end_cluster();
             self.cluster = next;
-            return;
         }
-        self.cluster.record.absorb(next.record);
-        self.cluster.end = next.end;
     }
 
     /// Looks at what the field's name alone says. A hit that fills the value takes its place if it is surer.
@@ -241,6 +245,29 @@ impl<'d> Collector<'d> {
 }
 
 impl Cluster {
+    fn of(spotted: &Spotted<'_>) -> Cluster {
+        let mut record = Record::default();
+        record.add(spotted.category, Identifier::of(spotted.detector, spotted.raw));
+        Cluster { record, start: spotted.start, end: spotted.end }
+    }
+
+    /// Joins neighbours that belong together.
+    fn join(singles: Vec<Cluster>) -> Vec<Cluster> {
+        let mut joined: Vec<Cluster> = Vec::with_capacity(singles.len());
+        for next in singles {
+            match joined.last_mut() {
+                Some(last) if last.goes_on_with(next.start, &next.record) => last.absorb(next),
+                _ => joined.push(next),
+            }
+        }
+        joined
+    }
+
+    fn absorb(&mut self, next: Cluster) {
+        self.record.absorb(next.record);
+        self.end = next.end;
+    }
+
     /// Whether what begins at `start` still belongs to it.
     fn goes_on_with(&self, start: u64, record: &Record) -> bool {
         let near = !self.record.is_empty() && start >= self.end && start - self.end <= NEAR;
@@ -248,34 +275,24 @@ impl Cluster {
     }
 }
 
-/// Adds a hit to the cluster it belongs to.
-fn gather(clusters: &mut Vec<Cluster>, spotted: &Spotted<'_>) {
-    let mut record = Record::default();
-    record.add(spotted.category, Identifier::of(spotted.detector, spotted.raw));
-    match clusters.last_mut() {
-        Some(last) if last.goes_on_with(spotted.start, &record) => {
-            last.record.absorb(record);
-            last.end = spotted.end;
-        }
-        _ => clusters.push(Cluster { record, start: spotted.start, end: spotted.end }),
-    }
-}
-
-/// Learns from the location of a piece whether its container is named as a part of what is around it.
-fn name(detectors: &Detectors, frame: &mut Frame, piece: &Piece<'_>) {
-    if frame.named == Named::Unknown {
+/// Learns from the location of a piece whether its container is named as a part of what is around it; if no record is
+/// around it, it is not.
+fn name(detectors: &Detectors, frame: &mut Frame, piece: &Piece<'_>, inside: bool) {
+    if frame.named == Named::Unknown && !inside {
+        frame.named = Named::Own;
+    } else if frame.named == Named::Unknown {
         let is_list = frame.container == Container::List;
-        let is_part = container_name(piece.at, piece.key, is_list).is_some_and(|name| detectors.keys.is_part(&name));
+        let is_part =
+            container_name(&piece.at.pattern(), piece.key, is_list).is_some_and(|name| detectors.keys.is_part(name));
         frame.named = if is_part { Named::Part } else { Named::Own };
     }
 }
 
 /// The name under which the container of a piece stands: the last name of the location that is not the piece's own.
-fn container_name(at: &Locator, key: Option<&str>, is_list: bool) -> Option<String> {
-    let pattern = at.pattern();
-    let mut names = pattern.rsplit('/').filter(|name| *name != "*").map(str::to_owned);
+fn container_name<'a>(pattern: &'a str, key: Option<&str>, is_list: bool) -> Option<&'a str> {
+    let mut names = pattern.rsplit('/').filter(|name| *name != "*");
     let last = names.next()?;
-    if is_list || Some(last.as_str()) != key { Some(last) } else { names.next() }
+    if is_list || Some(last) != key { Some(last) } else { names.next() }
 }
 
 impl Sink for Collector<'_> {
@@ -332,7 +349,7 @@ impl Sink for Collector<'_> {
         if self.scratch.hits.is_empty() && info.fields.is_empty() {
             return;
         }
-        let info = info.clone();
+        let info = std::sync::Arc::clone(info);
         overlap::settle(&mut self.scratch.hits);
         if whole && !info.fields.is_empty() {
             self.take_field(text, &info.fields);

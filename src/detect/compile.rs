@@ -13,10 +13,11 @@ use super::Detectors;
 use super::automaton::Automaton;
 use super::context::ContextTable;
 use super::detector::{Confidence, Detector, Example, Finder, Needs, Stands};
+use super::evidence::Demands;
 use super::key::KeyTable;
 use super::prefilter::Prefilter;
 use super::raw::{RawConfidence, RawDetector, RawFile, RawShape};
-use super::set::{CAPACITY, Set};
+use super::set::CAPACITY;
 use super::shape::{self, Email, ValueShape};
 use super::sums;
 
@@ -83,14 +84,10 @@ fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> R
     let mut detectors = Detectors {
         list: Vec::new(),
         scanned,
-        always: Set::default(),
+        demands: Demands::default(),
         emails: Vec::new(),
-        prefilter: Prefilter::build(drafts.iter().enumerate().filter_map(
-            |(index, draft)| match &draft.detector.finder {
-                Finder::Pattern(automaton) => Some((index, automaton)),
-                _ => None,
-            },
-        )),
+        prefilter: Prefilter::build(automata(&drafts, false)),
+        whole_prefilter: Prefilter::build(automata(&drafts, true)),
         keys: KeyTable::default(),
         context: ContextTable::default(),
         sources: sources.to_vec(),
@@ -108,6 +105,14 @@ fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> R
     Ok(detectors)
 }
 
+/// Patterns by number; those of detectors that need a field name only if asked for.
+fn automata(drafts: &[Draft], all: bool) -> impl Iterator<Item = (usize, &Automaton)> {
+    drafts.iter().enumerate().filter_map(move |(index, draft)| match &draft.detector.finder {
+        Finder::Pattern(automaton) if all || draft.detector.needs != Needs::Key => Some((index, automaton)),
+        _ => None,
+    })
+}
+
 fn enter(detectors: &mut Detectors, index: usize, draft: Draft) {
     let is_scanned = draft.detector.is_scanned();
     for name in &draft.fields {
@@ -120,9 +125,7 @@ fn enter(detectors: &mut Detectors, index: usize, draft: Draft) {
     draft.not_fields.iter().for_each(|word| detectors.keys.add_veto(word, index));
     if is_scanned {
         draft.context.iter().for_each(|words| detectors.context.add(words, index));
-        if draft.detector.needs != Needs::Key {
-            detectors.always.insert(index);
-        }
+        detectors.demands.add(index, &draft.detector);
         if matches!(draft.detector.finder, Finder::Email(_)) {
             detectors.emails.push(index);
         }

@@ -1,4 +1,7 @@
-//! Words around a match that say what it is, or what it is not.
+//! Words around a spot that say what begins there, or what does not.
+//!
+//! Before the spot the nearest word decides: `order 5, phone 138…` is a telephone number and `phone order 138…` is not.
+//! Words behind it only count if nothing before it speaks against.
 //!
 //! The words of a text are looked up only near candidates, each stretch of text once: a cursor moves forward with the
 //! candidates, so a text full of numbers costs one look-up a word and not one a number. Words written with spaces are
@@ -6,17 +9,61 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::prefilter;
 use super::set::Set;
 use super::shape::is_unspaced;
 
-/// How far a word may stand from the match, in bytes.
+/// How far a word may stand before a spot, in bytes.
 pub(super) const REACH: usize = 40;
+/// How far behind the spot, the match included.
+pub(super) const AHEAD: usize = 80;
 
 /// Every listed word.
 #[derive(Debug, Default)]
 pub(super) struct ContextTable {
     /// By the first word in lower case, or the first two characters of a script without spaces.
     phrases: HashMap<String, Vec<Phrase>>,
+    /// One bit for each pair of bytes with which a listed word begins.
+    begins: Begins,
+}
+
+#[derive(Debug)]
+struct Begins(Vec<u64>);
+
+impl Default for Begins {
+    fn default() -> Begins {
+        Begins(vec![0; 1024])
+    }
+}
+
+impl Begins {
+    fn place(first: u8, second: u8) -> (usize, u64) {
+        let pair = usize::from(first.to_ascii_lowercase()) << 8 | usize::from(second.to_ascii_lowercase());
+        (pair / 64, 1 << (pair % 64))
+    }
+
+    /// Both cases of the first character: in most scripts they differ in their bytes.
+    fn insert(&mut self, word: &str) {
+        let mut rest = word.chars();
+        let Some(first) = rest.next() else {
+            return;
+        };
+        for variant in first.to_uppercase().chain([first]) {
+            let whole = format!("{variant}{}", rest.as_str());
+            if let [first, second, ..] = *whole.as_bytes() {
+                let (word, bit) = Begins::place(first, second);
+                self.0.iter_mut().skip(word).take(1).for_each(|bits| *bits |= bit);
+            }
+        }
+    }
+
+    fn contains(&self, bytes: &[u8], at: usize) -> bool {
+        let (Some(&first), Some(&second)) = (bytes.get(at), bytes.get(at + 1)) else {
+            return false;
+        };
+        let (word, bit) = Begins::place(first, second);
+        self.0.get(word).is_some_and(|bits| bits & bit != 0)
+    }
 }
 
 #[derive(Debug)]
@@ -26,12 +73,12 @@ struct Phrase {
     negative: bool,
 }
 
-/// What stands near a match.
+/// What stands near a spot.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Near {
-    /// A word that speaks for the detector.
-    pub(super) speaks: bool,
-    /// A word that speaks against weak numbers stands before the match.
+    /// Detectors for which a word speaks.
+    pub(super) speaks: Set,
+    /// A word that speaks against weak numbers stands before it.
     pub(super) against: bool,
 }
 
@@ -68,6 +115,7 @@ impl ContextTable {
         let normal = lower.split(|c: char| !c.is_alphanumeric() && !is_mark(c)).filter(|word| !word.is_empty());
         let normal = normal.collect::<Vec<_>>().join(" ");
         let (first, rest) = split_first(&normal);
+        self.begins.insert(first);
         let phrases = self.phrases.entry(first.to_owned()).or_default();
         match phrases.iter_mut().find(|phrase| phrase.rest == rest) {
             Some(phrase) => {
@@ -96,25 +144,26 @@ impl Context {
         self.hits.clear();
     }
 
-    /// What stands around `start..end`.
-    pub(super) fn near(
-        &mut self,
-        table: &ContextTable,
-        text: &str,
-        start: usize,
-        end: usize,
-        detector: usize,
-    ) -> Near {
-        let low = start.saturating_sub(REACH);
-        let high = (end + REACH).min(text.len());
+    /// What stands around `at`.
+    pub(super) fn near(&mut self, table: &ContextTable, text: &str, at: usize) -> Near {
+        let low = at.saturating_sub(REACH);
+        let high = (at + AHEAD).min(text.len());
         self.read(table, text, low, high);
         let mut near = Near::default();
+        let mut behind = Set::default();
         for hit in &self.hits {
-            let outside = hit.end <= start || hit.start >= end;
-            if hit.end > low && hit.start < high && outside {
-                near.speaks |= hit.detectors.contains(detector);
-                near.against |= hit.negative && hit.end <= start;
+            if hit.start >= high {
+                break;
             }
+            if hit.end > low && hit.end <= at {
+                near.against |= hit.negative;
+                near.speaks = if hit.negative { hit.detectors } else { near.speaks.or(hit.detectors) };
+            } else if hit.start >= at {
+                behind = behind.or(hit.detectors);
+            }
+        }
+        if !near.against {
+            near.speaks = near.speaks.or(behind);
         }
         near
     }
@@ -128,47 +177,61 @@ impl Context {
         while self.hits.front().is_some_and(|hit| hit.end + REACH < low) {
             self.hits.pop_front();
         }
-        let mut at = word_start(text, self.to);
-        while at < high {
-            let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) else {
-                break;
-            };
-            at += if is_unspaced(c) { self.unspaced(table, text, at, c) } else { self.word(table, text, at, c) };
+        if self.to < high {
+            let bytes = text.as_bytes();
+            prefilter::spots(&[], bytes, self.to, high, |at| {
+                if table.begins.contains(bytes, at) {
+                    self.look_up(table, text, at);
+                }
+            });
+            self.to = high;
         }
-        self.to = self.to.max(at);
     }
 
-    /// Looks at one character of a script without spaces; gives back how far to go.
-    fn unspaced(&mut self, table: &ContextTable, text: &str, at: usize, c: char) -> usize {
-        let two: usize = text.get(at..).map_or(0, |rest| rest.chars().take(2).map(char::len_utf8).sum());
-        if let Some(phrases) = text.get(at..at + two).and_then(|key| table.phrases.get(key)) {
-            let behind = text.get(at + two..).unwrap_or("");
-            for phrase in phrases.iter().filter(|phrase| behind.starts_with(phrase.rest.as_str())) {
+    /// Looks for a listed word that begins at a spot.
+    fn look_up(&mut self, table: &ContextTable, text: &str, at: usize) {
+        let Some((before, behind)) = text.split_at_checked(at) else {
+            return;
+        };
+        match behind.chars().next() {
+            Some(c) if is_unspaced(c) => self.unspaced(table, behind, at),
+            Some(c) if continues(c) && !before.chars().next_back().is_some_and(continues) => {
+                self.word(table, behind, at)
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks at the first characters of `text` in a script without spaces.
+    fn unspaced(&mut self, table: &ContextTable, text: &str, at: usize) {
+        let two: usize = text.chars().take(2).map(char::len_utf8).sum();
+        let Some((key, behind)) = text.split_at_checked(two) else {
+            return;
+        };
+        for phrase in table.phrases.get(key).into_iter().flatten() {
+            if behind.starts_with(phrase.rest.as_str()) {
                 self.hits.push_back(phrase.hit(at, at + two + phrase.rest.len()));
             }
         }
-        c.len_utf8()
     }
 
-    /// Looks at the word that begins here, if one does.
-    fn word(&mut self, table: &ContextTable, text: &str, at: usize, c: char) -> usize {
-        if !c.is_alphanumeric() {
-            return c.len_utf8();
-        }
+    /// Looks at the word at the beginning of `text`.
+    fn word(&mut self, table: &ContextTable, text: &str, at: usize) {
         self.word.clear();
         let mut length = 0;
-        for c in text.get(at..).unwrap_or("").chars().take_while(|&c| continues(c)).take(32) {
-            self.word.extend(c.to_lowercase());
+        for c in text.chars().take_while(|&c| continues(c)).take(32) {
+            if c.is_ascii() {
+                self.word.push(c.to_ascii_lowercase())
+            } else {
+                self.word.extend(c.to_lowercase())
+            }
             length += c.len_utf8();
         }
-        if let Some(phrases) = table.phrases.get(self.word.as_str()) {
-            for phrase in phrases {
-                if let Some(rest) = follows(text, at + length, &phrase.rest) {
-                    self.hits.push_back(phrase.hit(at, at + length + rest));
-                }
+        for phrase in table.phrases.get(self.word.as_str()).into_iter().flatten() {
+            if let Some(rest) = follows(text, length, &phrase.rest) {
+                self.hits.push_back(phrase.hit(at, at + length + rest));
             }
         }
-        length.max(c.len_utf8())
     }
 }
 
@@ -200,18 +263,4 @@ fn continues(c: char) -> bool {
 
 fn is_mark(c: char) -> bool {
     matches!(c, '\u{0300}'..='\u{036f}' | '\u{0900}'..='\u{0dff}')
-}
-
-/// The first place from `at` on where a word can begin.
-fn word_start(text: &str, at: usize) -> usize {
-    let mut at = at;
-    while !text.is_char_boundary(at) {
-        at += 1;
-    }
-    let inside = text.get(..at).and_then(|before| before.chars().next_back()).is_some_and(continues);
-    let skip: usize = match inside {
-        true => text.get(at..).unwrap_or("").chars().take_while(|&c| continues(c)).take(64).map(char::len_utf8).sum(),
-        false => 0,
-    };
-    at + skip
 }

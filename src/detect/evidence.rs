@@ -4,9 +4,10 @@
 //! field name. Every other value needs a name or a word, and a name or a word can also speak against it.
 
 use super::Detectors;
-use super::context::Context;
+use super::context::{Context, Near};
 use super::detector::{Detector, Needs};
 use super::scan::Target;
+use super::set::Set;
 use super::shape::is_han;
 
 /// Below this a match is not a finding.
@@ -18,37 +19,84 @@ const CERTAIN: f32 = 0.9;
 /// How far Han characters may stand from a match to count, in bytes.
 const HAN_REACH: usize = 24;
 
-/// The confidence in a match, or nothing if it is not a finding.
+/// Detectors by what they need beside the value.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Demands {
+    /// A field name is not needed.
+    pub(super) always: Set,
+    /// A word or a field name is needed.
+    context: Set,
+    /// The value is evidence, but a name or a word can talk it away.
+    uncertain: Set,
+    /// Han characters nearby are word enough.
+    han: Set,
+}
+
+impl Demands {
+    pub(super) fn add(&mut self, index: usize, detector: &Detector) {
+        if detector.needs != Needs::Key {
+            self.always.insert(index);
+        }
+        if detector.needs == Needs::Context {
+            self.context.insert(index);
+        } else if detector.confidence.alone < CERTAIN {
+            self.uncertain.insert(index);
+        }
+        if detector.near_han {
+            self.han.insert(index);
+        }
+    }
+
+    /// Of the detectors that could match at a spot, those for which there would be evidence enough; and what stands
+    /// around. PERF: asked before any automaton runs, because most numbers in a message are nobody's.
+    pub(super) fn weed(
+        &self,
+        set: Set,
+        detectors: &Detectors,
+        target: &Target<'_>,
+        at: usize,
+        context: &mut Context,
+    ) -> (Set, Near) {
+        if set.and(self.context.or(self.uncertain)).is_empty() {
+            return (set, Near::default());
+        }
+        let near = context.near(&detectors.context, target.text, at);
+        let vouched = near.speaks.or(target.key.scanned);
+        let against = near.against || target.key.negative;
+        let mut unwanted = self.context;
+        if against {
+            unwanted = unwanted.or(self.uncertain);
+        } else if !set.and(self.han).is_empty() {
+            unwanted = unwanted.without(self.han);
+        }
+        (set.without(unwanted.without(vouched)), near)
+    }
+}
+
+/// The confidence in a match for which there is evidence, or nothing if it is not a finding.
 pub(super) fn weigh(
-    detectors: &Detectors,
     index: usize,
     detector: &Detector,
     target: &Target<'_>,
+    near: &Near,
     range: &std::ops::Range<usize>,
-    context: &mut Context,
 ) -> Option<f32> {
     let sure = |confidence: f32| (confidence >= FLOOR).then_some(confidence);
     let confidence = detector.confidence;
     if target.key.scanned.contains(index) {
         return sure(confidence.key);
     }
-    if detector.needs == Needs::Key {
-        return None;
-    }
-    if detector.needs == Needs::Nothing && confidence.alone >= CERTAIN {
-        return Some(confidence.alone);
-    }
-    let near = context.near(&detectors.context, target.text, range.start, range.end, index);
-    if near.speaks {
+    if near.speaks.contains(index) {
         return sure(confidence.context);
     }
-    if near.against || target.key.negative || is_joined(target.text.as_bytes(), range) {
+    let certain = detector.needs == Needs::Nothing && confidence.alone >= CERTAIN;
+    if !certain && is_joined(target.text.as_bytes(), range) {
         return None;
     }
     if detector.near_han && has_han(target.text, range) {
         return sure(confidence.context);
     }
-    if detector.needs == Needs::Nothing { sure(confidence.alone) } else { None }
+    if detector.needs == Needs::Context { None } else { sure(confidence.alone) }
 }
 
 /// Whether the match is one member of a longer code or path: `AB-12-138…`, `/p/138…/`.

@@ -131,7 +131,9 @@ impl Record {
     pub(super) fn conflicts(&self, part: &Record) -> bool {
         let known = self.identifiers.iter().any(|known| known.kind < CONTACT || known.kind == NAME);
         let counts = |kind: u8| kind < CONTACT || kind == NAME || (kind < NAME && !known);
-        let differs = |a: &Identifier, b: &Identifier| a.scheme == b.scheme && a.value != b.value && counts(a.kind);
+        let differs = |a: &Identifier, b: &Identifier| {
+            a.scheme == b.scheme && a.value != b.value && counts(a.kind) && &*a.scheme != NAME_PART
+        };
         self.identifiers.iter().any(|a| part.identifiers.iter().any(|b| differs(a, b)))
     }
 

@@ -6,6 +6,7 @@
 //! without spaces are looked for anywhere inside.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::set::Set;
 use super::shape::is_unspaced;
@@ -115,34 +116,37 @@ impl KeyTable {
 /// Field names already read, by hash: a bounded table in which a newer name replaces an older one.
 #[derive(Debug)]
 pub(super) struct KeyCache {
-    slots: Vec<(Box<str>, KeyInfo)>,
-    none: KeyInfo,
+    slots: Vec<(Box<str>, Arc<KeyInfo>)>,
+    none: Arc<KeyInfo>,
 }
 
 const SLOTS: usize = 256;
 
 impl KeyCache {
     pub(super) fn new() -> KeyCache {
-        KeyCache { slots: Vec::new(), none: KeyInfo::default() }
+        KeyCache { slots: Vec::new(), none: Arc::default() }
     }
 
     /// What `name` says.
-    pub(super) fn look_up(&mut self, table: &KeyTable, name: Option<&str>, scanned: usize) -> &KeyInfo {
+    pub(super) fn look_up(&mut self, table: &KeyTable, name: Option<&str>, scanned: usize) -> &Arc<KeyInfo> {
         let Some(name) = name.filter(|name| !name.is_empty()) else {
             return &self.none;
         };
         if self.slots.is_empty() {
-            self.slots.resize_with(SLOTS, || (Box::from(""), KeyInfo::default()));
+            self.slots.resize_with(SLOTS, || (Box::default(), Arc::clone(&self.none)));
         }
         let name = tail(name);
-        let slot = hash(name.as_bytes()) as usize % SLOTS;
-        let Some(entry) = self.slots.get_mut(slot) else {
-            return &self.none;
-        };
-        if *entry.0 != *name {
-            *entry = (Box::from(name), table.read(name, scanned));
+        // Two places for each name: the newer is in the first, the older moves to the second.
+        let first = hash(name.as_bytes()) as usize % SLOTS & !1;
+        let holds = |slot: usize| self.slots.get(slot).is_some_and(|entry| *entry.0 == *name);
+        let slot = if holds(first) || !holds(first + 1) { first } else { first + 1 };
+        if !holds(slot) {
+            self.slots.swap(first, first + 1);
+            if let Some(entry) = self.slots.get_mut(first) {
+                *entry = (Box::from(name), Arc::new(table.read(name, scanned)));
+            }
         }
-        &entry.1
+        self.slots.get(slot).map_or(&self.none, |entry| &entry.1)
     }
 }
 

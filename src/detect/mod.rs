@@ -74,7 +74,7 @@ pub use collector::Collector;
 pub use examples::Examples;
 
 /// How much text a block must carry before and behind the part it reports: the longest match and its context.
-pub const OVERLAP: usize = automaton::LONGEST + 2 * context::REACH;
+pub const OVERLAP: usize = automaton::LONGEST + context::REACH + context::AHEAD;
 
 /// The detector files that are part of the build, by name.
 pub const BUILTIN: &[(&str, &str)] = &[
@@ -95,10 +95,11 @@ pub struct Detectors {
     list: Vec<Detector>,
     /// How many of them are scanned for; they come first.
     scanned: usize,
-    /// Scanned detectors that need no field name.
-    always: set::Set,
+    demands: evidence::Demands,
     emails: Vec<usize>,
+    /// For texts whose field name speaks for no detector that needs one.
     prefilter: prefilter::Prefilter,
+    whole_prefilter: prefilter::Prefilter,
     keys: key::KeyTable,
     context: context::ContextTable,
     sources: Vec<Source>,

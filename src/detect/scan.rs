@@ -7,11 +7,10 @@
 use jiff::civil::Date;
 
 use super::Detectors;
-use super::context::Context;
+use super::context::{Context, Near};
 use super::detector::{Detector, Finder, Stands};
 use super::evidence;
 use super::key::KeyInfo;
-use super::prefilter::Prefilter;
 use super::shape::is_unspaced;
 
 /// Ends that are tried for one detector at one spot, longest first.
@@ -50,11 +49,15 @@ pub(super) struct Scratch {
 pub(super) fn scan(detectors: &Detectors, target: &Target<'_>, scratch: &mut Scratch) {
     scratch.context.clear();
     let bytes = target.text.as_bytes();
-    let active = detectors.always.or(target.key.scanned);
-    Prefilter::spots(bytes, target.from, target.to, |at| {
-        let candidates = detectors.prefilter.candidates(bytes, at).and(active);
+    let active = detectors.demands.always.or(target.key.scanned);
+    // Detectors that need a field name mostly have loose patterns: they are asked only if the name speaks for one.
+    let by_name = !target.key.scanned.without(detectors.demands.always).is_empty();
+    let prefilter = if by_name { &detectors.whole_prefilter } else { &detectors.prefilter };
+    prefilter.spots(bytes, target.from, target.to, |at| {
+        let candidates = prefilter.candidates(bytes, at).and(active);
         if !candidates.is_empty() {
-            candidates.iter().for_each(|index| verify(detectors, index, target, at, scratch));
+            let (wanted, near) = detectors.demands.weed(candidates, detectors, target, at, &mut scratch.context);
+            wanted.iter().for_each(|index| verify(detectors, index, target, at, &near, scratch));
         }
         if bytes.get(at) == Some(&b'@') {
             detectors.emails.iter().for_each(|&index| verify_email(detectors, index, target, at, scratch));
@@ -62,7 +65,7 @@ pub(super) fn scan(detectors: &Detectors, target: &Target<'_>, scratch: &mut Scr
     });
 }
 
-fn verify(detectors: &Detectors, index: usize, target: &Target<'_>, at: usize, scratch: &mut Scratch) {
+fn verify(detectors: &Detectors, index: usize, target: &Target<'_>, at: usize, near: &Near, scratch: &mut Scratch) {
     let Some(detector) = detectors.list.get(index) else {
         return;
     };
@@ -77,7 +80,7 @@ fn verify(detectors: &Detectors, index: usize, target: &Target<'_>, at: usize, s
         let Some(&end) = scratch.ends.iter().rev().nth(tried) else {
             return;
         };
-        if confirm(detectors, index, detector, target, at..end, scratch) {
+        if confirm(index, detector, target, near, at..end, scratch) {
             return;
         }
     }
@@ -90,15 +93,15 @@ fn verify_email(detectors: &Detectors, index: usize, target: &Target<'_>, at: us
     if let Finder::Email(email) = &detector.finder
         && let Some((start, end)) = email.around(target.text, at)
     {
-        confirm(detectors, index, detector, target, start..end, scratch);
+        confirm(index, detector, target, &Near::default(), start..end, scratch);
     }
 }
 
 fn confirm(
-    detectors: &Detectors,
     index: usize,
     detector: &Detector,
     target: &Target<'_>,
+    near: &Near,
     range: std::ops::Range<usize>,
     scratch: &mut Scratch,
 ) -> bool {
@@ -120,7 +123,7 @@ fn confirm(
     if is_inside_digest(target.text.as_bytes(), &range) {
         return false;
     }
-    let Some(confidence) = evidence::weigh(detectors, index, detector, target, &range, &mut scratch.context) else {
+    let Some(confidence) = evidence::weigh(index, detector, target, near, &range) else {
         return false;
     };
     scratch.hits.push(Hit { detector: index, start: range.start, end: range.end, confidence });

@@ -38,6 +38,12 @@ impl Set {
         result
     }
 
+    pub(super) fn without(self, other: Set) -> Set {
+        let mut result = self;
+        result.0.iter_mut().zip(other.0).for_each(|(word, without)| *word &= !without);
+        result
+    }
+
     pub(super) fn iter(self) -> impl Iterator<Item = usize> {
         self.0.into_iter().enumerate().flat_map(|(number, mut word)| {
             std::iter::from_fn(move || {

@@ -49,11 +49,7 @@ impl Email {
             start += 1;
         }
         let name = text.get(start..at)?;
-        if name.is_empty() || local > LOCAL || name.ends_with('.') || self.except.contains(&name.to_ascii_lowercase())
-        {
-            return None;
-        }
-        if is_login(before.get(..start)?) {
+        if name.is_empty() || local > LOCAL || name.ends_with('.') {
             return None;
         }
         let host = rest.get(1..)?;
@@ -62,7 +58,12 @@ impl Email {
             .take(HOST)
             .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
             .count();
-        self.host(host.get(..length)?).map(|length| (start, at + 1 + length))
+        let length = self.host(host.get(..length)?)?;
+        if is_login(before.get(..start)?) || self.except.contains(&name.to_ascii_lowercase()) {
+            None
+        } else {
+            Some((start, at + 1 + length))
+        }
     }
 
     /// How much of `text` is a host name with a known ending.

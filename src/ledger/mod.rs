@@ -1,7 +1,7 @@
 //! How many people so far: distinct people for each counter and window, exact, and durable before their data leaves.
 //!
 //! A transfer is counted, decided and noted under one lock, so no two transfers see the same last free place under a
-//! bound. What was noted is written by one thread ([`writer`]) before the transfer may go. The bias is to count too many
+//! bound. What was noted is written by one thread (`writer`) before the transfer may go. The bias is to count too many
 //! and never too few: a transfer that is cancelled, or whose write fails, leaves its people counted.
 //!
 //! Assumes the digests come from one key and the days from one clock. Knows nothing of why people are counted.

@@ -143,11 +143,7 @@ impl Judgement {
         if views.is_empty() {
             return;
         }
-        // A law that speaks and lets go leaves a record, unless the content holds nothing at all it could speak about; an
-        // organisation's pack leaves one only where a rule of it fires.
-        if enforced && pack.is_law() && !carried.kinds.is_empty() {
-            self.raise(Action::Log);
-        }
+        let before = self.reasons.len();
         self.hear_exemptions(pack, enforced, &views);
         for (rule_index, rule) in pack.rules.iter().enumerate().filter(|(_, rule)| !rule.days().are_over(day)) {
             let binds = enforced && rule.days().contain(day);
@@ -162,6 +158,12 @@ impl Judgement {
                     }
                 }
             }
+        }
+        // A law that lets go leaves a record of what it has something to say about; an organisation's pack leaves one only
+        // where a rule of it binds.
+        let speaks = !carried.kinds.is_empty() || self.reasons.len() > before;
+        if enforced && pack.is_law() && speaks {
+            self.raise(Action::Log);
         }
     }
 

@@ -65,6 +65,14 @@ pub(super) struct Authority {
     leaves: Mutex<lru::LruCache<String, Arc<CertifiedKey>>>,
 }
 
+/// Whether two PEM files are a CA.
+///
+/// # Errors
+/// One of them cannot be read, or is something else; the error names it.
+pub fn check(certificate: &Path, key: &Path) -> io::Result<()> {
+    Authority::load(certificate, key).map(drop)
+}
+
 impl Authority {
     /// The CA of two PEM files.
     pub(super) fn load(certificate: &Path, key: &Path) -> io::Result<Authority> {

@@ -6,7 +6,7 @@
 //!                                                                       └ Clearance ─▶ peer ─▶ upstream
 //! ```
 //!
-//! INVARIANT: a connection to an upstream is built in [`peer`] and nowhere else, from a `Clearance` that only the gate
+//! INVARIANT: a connection to an upstream is built in `peer` and nowhere else, from a `Clearance` that only the gate
 //! makes. INVARIANT: no text from a message reaches a log; the framework's own messages are switched off for that reason
 //! and what an operator needs is logged here, in kinds.
 

@@ -23,6 +23,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 /// How much is read ahead of the fence at most: a full head and some body.
 const AHEAD_BYTES: usize = 64 * 1024;
 
+/// How much is kept back at most until the writer asks for it to leave.
+const BEHIND_BYTES: usize = 8 * 1024;
 /// How long and how often a client may go on sending after its last answer.
 const LINGER: Duration = Duration::from_millis(500);
 const LINGER_READS: usize = 256;
@@ -33,6 +35,8 @@ pub(super) struct ClientStream {
     inner: Stream,
     /// Bytes read from `inner` and not yet consumed.
     ahead: BytesMut,
+    /// Bytes written and not yet passed on: the head of a response leaves together with the beginning of its body.
+    behind: BytesMut,
     /// How many more bytes may be consumed; none means no fence.
     fence: Option<u64>,
     ended: bool,
@@ -42,7 +46,7 @@ pub(super) struct ClientStream {
 impl ClientStream {
     /// Wraps a connection; `context` is what filters find in the session's digest.
     pub(super) fn new(inner: Stream, context: Arc<ProxyDigest>) -> ClientStream {
-        ClientStream { inner, ahead: BytesMut::new(), fence: None, ended: false, context }
+        ClientStream { inner, ahead: BytesMut::new(), behind: BytesMut::new(), fence: None, ended: false, context }
     }
 
     /// What was read and not yet consumed.
@@ -82,7 +86,7 @@ impl ClientStream {
 
     /// Lets the client read a last answer: closing with unread bytes would reset the connection under it.
     pub(super) async fn linger(&mut self) {
-        let _ = tokio::io::AsyncWriteExt::shutdown(&mut self.inner).await;
+        let _ = tokio::io::AsyncWriteExt::shutdown(self).await;
         for _ in 0..LINGER_READS {
             self.ahead.clear();
             if !matches!(self.fill(AHEAD_BYTES, LINGER).await, Ok(1..)) {
@@ -104,6 +108,19 @@ impl ClientStream {
         if let Some(left) = &mut self.fence {
             *left = left.saturating_sub(bytes as u64);
         }
+    }
+
+    /// Passes on what was written.
+    fn poll_pass_on(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.behind.is_empty() {
+            match Pin::new(&mut self.inner).poll_write(cx, &self.behind) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => self.behind.advance(written),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// At the fence: notices the end of the stream, keeps what arrives for later, and gives nothing.
@@ -156,27 +173,29 @@ impl AsyncRead for ClientStream {
 
 impl AsyncWrite for ClientStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        if self.behind.len() + buf.len() <= BEHIND_BYTES {
+            self.behind.extend_from_slice(buf);
+            return Poll::Ready(Ok(buf.len()));
+        }
+        match self.poll_pass_on(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut self.inner).poll_write(cx, buf),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        match self.poll_pass_on(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut self.inner).poll_flush(cx),
+            other => other,
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        match self.poll_pass_on(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut self.inner).poll_shutdown(cx),
+            other => other,
+        }
     }
 }
 

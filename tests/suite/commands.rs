@@ -270,8 +270,12 @@ fn what_trust_prints_for_curl_works() {
 }
 
 #[test]
-fn the_demo_shows_decisions_and_leaves_the_console_open() {
-    let directory = tempfile::tempdir().unwrap();
-    let help = tidegate(&["demo", "--help"], directory.path(), b"").success();
-    assert!(help.contains("tidegate demo"), "{help}");
+fn the_demo_permits_logs_and_blocks_real_traffic() {
+    let output = in_clean_directory(&["demo", "--once", "--fast"], "").success();
+    for line in ["permit  ", "log     ", "block   "] {
+        assert!(output.lines().any(|decision| decision.starts_with(line)), "{line}: {output}");
+    }
+    for status in ["200", "403", "451"] {
+        assert!(output.contains(&format!("The client got {status}.")), "{status}: {output}");
+    }
 }

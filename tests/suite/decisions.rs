@@ -207,6 +207,16 @@ fn a_place_alone_can_stop_a_message_before_any_connection() {
 }
 
 #[test]
+fn a_place_nobody_knows_is_foreign_and_adequate_to_nobody() {
+    let (origin, gateway) = (Origin::start(), Setup::new().name("nowhere.invented", "127.0.0.1").start());
+    let reply = gateway.post(&format!("http://nowhere.invented:{}/", origin.port()), &pupils(1, 3, Person::json));
+    assert_eq!(reply.status, 451, "{}", reply.text());
+    assert_eq!(reply.json()["importer"]["country"], json!(["ZZ"]), "{}", reply.text());
+    origin.assert_untouched();
+    gateway.stop();
+}
+
+#[test]
 fn in_observe_mode_everything_passes_and_the_record_says_what_would_have_been() {
     let (origin, gateway) = (Origin::start(), Setup::new().top("mode = \"observe\"").start());
     let reply = gateway.post(&url("us", &origin, "/"), &pupils(1, 3, Person::json));

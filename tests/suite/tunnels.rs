@@ -191,3 +191,17 @@ fn a_redirected_connection_goes_where_its_host_or_server_name_says() {
     assert_eq!(origin.requests().len(), 1);
     gateway.stop();
 }
+
+#[test]
+fn http2_without_tls_is_spoken_and_judged_inside_a_tunnel() {
+    let (origin, gateway) = (Origin::start(), Setup::new().start());
+    let url = format!("http://api.us.example:{}/", origin.port());
+    let people = pupils(1, 3, Person::json);
+    for (body, status) in [("{\"a\":1}", 200), (people.as_str(), 451)] {
+        let json = ["-p", "--http2-prior-knowledge", "-H", "content-type: application/json", "-d", body, &url];
+        let reply = gateway.curl(&json);
+        assert_eq!((reply.status, reply.version.as_str()), (status, "2"), "{}", reply.text());
+    }
+    assert_eq!(origin.only_request().body, b"{\"a\":1}");
+    gateway.stop();
+}

@@ -36,6 +36,7 @@ pub fn run(program: impl AsRef<Path>, arguments: &[&str], directory: &Path, inpu
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("HOME", directory)
         .env("LANG", "C.UTF-8")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .current_dir(directory)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

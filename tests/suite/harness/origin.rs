@@ -244,7 +244,9 @@ fn respond(writer: &mut TcpStream, target: &str, answer: &str, memory: &Memory) 
             Err(io::ErrorKind::ConnectionAborted.into())
         }
         ("reset", _) => Err(io::ErrorKind::ConnectionReset.into()),
-        ("garbage", _) => writer.write_all(b"220 mail.example ESMTP\r\n").and(Err(io::ErrorKind::InvalidData.into())),
+        ("garbage", _) => {
+            writer.write_all(b"220 mail.example ESMTP\r\n").and_then(|()| Err(io::ErrorKind::InvalidData.into()))
+        }
         ("download", Some(size)) => whole(writer, "200 OK", "text/plain", &vec![b'x'; size as usize]),
         _ => whole(writer, "200 OK", json, answer.as_bytes()),
     }
