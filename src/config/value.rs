@@ -153,8 +153,16 @@ fn meant(code: &str) -> Option<Country> {
         return Some(country);
     }
     let all = Country::all();
+    if let Some(country) = all.iter().find(|country| initials(country.name()) == code) {
+        return Some(*country);
+    }
     let near = nearest(code, all.iter().map(|country| country.name()))?;
     all.into_iter().find(|country| country.name() == near)
+}
+
+/// `UK` of "United Kingdom", `USA` of "United States of America".
+fn initials(name: &str) -> String {
+    name.split(' ').filter_map(|word| word.chars().next()).filter(|c| c.is_uppercase()).collect()
 }
 
 pub(super) fn category(value: &DeValue<'_>) -> Result<Category, Wrong> {
@@ -292,6 +300,7 @@ mod tests {
     fn wrong_values_say_what_was_meant() {
         assert!(advice(read("\"cn\"", country)).contains("did you mean `CN`"));
         assert!(advice(read("\"Germny\"", country)).contains("did you mean `DE` (Germany)?"));
+        assert!(advice(read("\"UK\"", country)).contains("did you mean `GB`"));
         assert!(advice(read("\"10.2.3.4/16\"", network)).contains("did you mean `10.2.0.0/16`?"));
         assert!(advice(read("\"localhost:80\"", socket)).contains("did you mean `127.0.0.1:80`?"));
         assert!(advice(read("\"https://a.example/path\"", target)).contains("has more than"));

@@ -67,11 +67,9 @@ fn configuration() {
             shape["properties"].as_object().map(|keys| keys.keys().cloned().collect()).unwrap_or_default();
         let keys = if keys.is_empty() { vec![section.clone()] } else { keys };
         for key in keys {
-            let shown = example.lines().any(|line| {
-                let line = line.trim_start_matches("# ");
-                line.starts_with(&format!("{key} = "))
-                    || line.trim_end_matches(']').ends_with(&format!("[{key}"))
-                    || line.trim_end_matches(']').ends_with(&format!(".{key}"))
+            let headings = [format!("[{key}]"), format!(".{key}]")];
+            let shown = example.lines().map(|line| line.trim_start_matches("# ")).any(|line| {
+                line.starts_with(&format!("{key} = ")) || headings.iter().any(|heading| line.contains(heading))
             });
             assert!(shown, "the example does not show `{key}` of {section}");
         }
