@@ -11,6 +11,9 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, MatchKind};
 
+/// What a pattern that looks around itself is told.
+const BOUNDARIES: &str = "the pattern looks at what stands around it; boundaries are implied";
+
 /// Longest match in bytes a pattern may have.
 pub(super) const LONGEST: usize = 512;
 
@@ -45,7 +48,7 @@ impl Automaton {
             .build(pattern)
             .map_err(|error| refusal(&error))?;
         let Some(start) = dfa.universal_start_state(Anchored::Yes) else {
-            return Err("the pattern looks at what stands before it; boundaries are implied".to_owned());
+            return Err(BOUNDARIES.to_owned());
         };
         let longest = longest_path(&dfa, start)
             .ok_or("the pattern has no longest match: give every repetition an upper bound, such as {0,64}")?;
@@ -173,6 +176,9 @@ fn refusal(error: &dense::BuildError) -> String {
     while let Some(cause) = source {
         text = cause.to_string();
         source = cause.source();
+    }
+    if text.contains("word boundaries") {
+        return BOUNDARIES.to_owned();
     }
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

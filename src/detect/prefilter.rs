@@ -203,7 +203,7 @@ impl Carry {
     fn chunk(&mut self, bytes: u64, marks: &[u64]) -> u64 {
         let low = bytes & !HIGH;
         let ascii = !bytes & HIGH;
-        let letters = low | 0x20 * LANES;
+        let letters = low | (0x20 * LANES);
         let digit = at_least(low, b'0') & !at_least(low, b'9' + 1);
         let letter = at_least(letters, b'a') & !at_least(letters, b'z' + 1);
         let word = (digit | letter) & ascii;

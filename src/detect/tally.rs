@@ -88,7 +88,7 @@ impl Tallies {
         };
         let found = self.by_category.into_iter().map(found).collect();
         let truncated = self.truncated || people.is_truncated();
-        self.findings.sort_by(|a, b| (a.start, a.end).cmp(&(b.start, b.end)));
+        self.findings.sort_by_key(|finding| (finding.start, finding.end));
         Findings { categories, found, people: people.into_list(), findings: self.findings, truncated }
     }
 }

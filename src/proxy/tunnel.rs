@@ -52,7 +52,7 @@ pub(super) async fn connect(front: &Arc<Front>, mut stream: ClientStream, connec
     if let Err(complaint) = super::identity::application(&snapshot, client, inside.authorization.as_deref()) {
         return refuse(front, &mut stream, &Answer::Complaint(complaint), reader, &snapshot).await;
     }
-    if stream.write_all(ESTABLISHED).await.is_ok() && stream.flush().await.is_ok() {
+    if establish(&mut stream).await.is_ok() {
         opened(front, stream, connection.clone(), inside, snapshot.settings.limits.idle).await;
     }
 }
@@ -114,12 +114,17 @@ pub(super) async fn splice(
             return Err((stream, Answer::Complaint(complaint)));
         }
     };
-    if announce && stream.write_all(ESTABLISHED).await.is_err() {
+    if announce && establish(&mut stream).await.is_err() {
         return Ok(());
     }
     // How a tunnel ends is the business of its two ends.
     let _ = copy_bidirectional(&mut stream, &mut upstream).await;
     Ok(())
+}
+
+async fn establish(stream: &mut ClientStream) -> std::io::Result<()> {
+    stream.write_all(ESTABLISHED).await?;
+    stream.flush().await
 }
 
 fn parse(head: &[u8]) -> Result<Request, Complaint> {

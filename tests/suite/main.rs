@@ -40,6 +40,8 @@ mod commands; // the command line
 
 mod documents; // the README keeps its word
 
+mod detection; // what the detectors find, and what they leave alone
+
 mod architecture; // the shape of the source
 
 mod dashboards; // ask only for metrics the gateway has

@@ -152,8 +152,20 @@ pub(super) fn interception(
         let message = "`ca_certificate` and `ca_key` go together";
         section.document().advise(section.span(), message, "give both, or none for a CA in the state directory");
     }
+    if let Some(span) = section.key("ca_certificate") {
+        missing_ca(&section, &span, &interception, state);
+    }
     section.finish();
     interception
+}
+
+/// A warning, since `ca init` reads the same file to know where the CA goes. The start refuses it.
+fn missing_ca(section: &Section<'_>, span: &std::ops::Range<usize>, interception: &Interception, state: &Path) {
+    let file = &interception.ca_certificate;
+    if !file.exists() && *file != state.join("ca.pem") {
+        let message = format!("{} is not there, and the gateway does not start without it", file.display());
+        section.document().warn(span, message, "`tidegate ca init` makes a CA where the configuration wants it");
+    }
 }
 
 /// `[[route]]`.
