@@ -175,7 +175,8 @@ impl Gate {
 
     /// Reads the content if any rule could ask about it. An error is a decision of its own.
     async fn look(&self, envelope: &Envelope<'_>, body: &Body) -> Result<Inspection, Box<Decision>> {
-        if !self.interest(envelope).content {
+        let unread = matches!(body, Body::Unread(_));
+        if unread || !self.interest(envelope).content {
             let content = match body {
                 Body::Opaque(reason, bytes) => Content::opaque(*bytes, *reason),
                 body => Content::skipped(body.len()),
