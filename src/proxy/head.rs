@@ -19,7 +19,7 @@ pub(super) struct Head {
     pub(super) bytes: usize,
     /// The request is a CONNECT.
     pub(super) connect: bool,
-    /// How many bytes of body follow; none when only decoding the chunks can tell.
+    /// How many bytes of body follow; none when only decoding the chunks can tell, or the protocol may be switched.
     pub(super) body: Option<u64>,
 }
 
@@ -123,7 +123,10 @@ fn inspect(head: &[u8]) -> Result<Head, Complaint> {
             "A request carries exactly one Host header field (RFC 9112 section 3.2).",
         ));
     }
-    Ok(Head { bytes: head.len(), connect: method == "CONNECT", body: body_length(request.headers)? })
+    // After a switch of protocols what follows is no request, and has no end to wait for.
+    let switches = request.headers.iter().any(|header| header.name.eq_ignore_ascii_case("upgrade"));
+    let body = body_length(request.headers)?.filter(|_| !switches);
+    Ok(Head { bytes: head.len(), connect: method == "CONNECT", body })
 }
 
 /// The length of the body that follows (RFC 9112 section 6.3); none when it is chunked.

@@ -1,5 +1,9 @@
 //! Connections: kept alive, pipelined, slow, idle.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
+
 use crate::harness::{Origin, Person, Setup, get, post, pupils};
 
 fn host(origin: &Origin) -> String {
@@ -126,7 +130,7 @@ fn many_clients_at_once_each_get_their_own_answer() {
     let (origin, gateway) = (Origin::start(), Setup::new().log("info").start());
     let host = host(&origin);
     let port = gateway.setup.port;
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for client in 0..16 {
             let host = &host;
             scope.spawn(move || {
@@ -142,5 +146,48 @@ fn many_clients_at_once_each_get_their_own_answer() {
     });
     assert_eq!(origin.requests().len(), 800);
     assert_eq!(gateway.records().len(), 800);
+    gateway.stop();
+}
+
+/// An upstream that switches protocols and then sends back what it gets.
+fn echo_after_upgrade() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        let switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        stream.write_all(switched.as_bytes()).unwrap();
+        let mut bytes = [0; 1024];
+        while let Ok(read @ 1..) = stream.read(&mut bytes) {
+            stream.write_all(&bytes[..read]).unwrap();
+        }
+    });
+    port
+}
+
+#[test]
+fn a_websocket_is_decided_as_opaque_and_carries_both_ways() {
+    let gateway = Setup::new().start();
+    let host = format!("api.us.example:{}", echo_after_upgrade());
+    let mut connection = gateway.raw();
+    connection.send(format!(
+        "GET http://{host}/socket HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    ));
+    assert_eq!(connection.head().unwrap().unwrap().status, 101);
+    for message in ["ping", "pong and more"] {
+        connection.send(message);
+        assert_eq!(connection.exactly(message.len()), message.as_bytes());
+    }
+    drop(connection);
+    let record = gateway.last_record();
+    assert_eq!(record["content"]["opaque_reasons"]["opaque.undecodable"], 0, "{record}");
+    assert_eq!(record["action"], "log");
     gateway.stop();
 }

@@ -164,6 +164,14 @@ impl Raw {
         }
     }
 
+    /// The next bytes, as many as asked for.
+    #[track_caller]
+    pub fn exactly(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
     /// Everything until the connection ends.
     pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
