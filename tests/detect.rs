@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use tidegate::detect::{Detectors, Findings, Keep, OVERLAP};
+use tidegate::diagnostic::Source;
 use tidegate::transfer::{Container, DigestKey, Locator, Piece, Sink};
 
 #[derive(Deserialize)]
@@ -177,4 +178,110 @@ fn blocks_of_any_size_give_what_the_whole_gives() {
         assert_eq!(blocks.findings, whole.findings, "blocks of {size}");
         assert_eq!(blocks.categories, whole.categories, "blocks of {size}");
     }
+}
+
+/// A detector with one line changed, and what must be said about it.
+#[track_caller]
+fn refused(line: &str, message: &str, help: Option<&str>) {
+    let name = line.split(' ').next().unwrap_or("");
+    let base = [
+        "id = 'x.y'",
+        "title = 'X'",
+        "category = 'personal.name'",
+        "pattern = '[0-9]{4}'",
+        "examples = ['1234']",
+        "fields = ['code']",
+    ];
+    let mut lines: Vec<&str> = base.into_iter().filter(|known| !known.starts_with(name)).collect();
+    lines.push(line);
+    let text = format!("[[detector]]\n{}\n", lines.join("\n"));
+    let problems = Detectors::compile(&[Source::new("my.toml", text)]).expect_err(line);
+    let found = problems.iter().any(|problem| {
+        problem.message.contains(message)
+            && problem.line > 0
+            && help.is_none_or(|help| problem.help.as_deref().is_some_and(|given| given.contains(help)))
+    });
+    assert!(found, "{line}: {}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn mistakes_in_a_detector_file_are_found_with_their_place() {
+    refused("categry = 'personal.name'", "unknown field", Some("category"));
+    refused("category = 'personal.nmae'", "unknown category", Some("personal.name"));
+    refused("country = 'XX'", "not an ISO 3166-1", None);
+    refused("pattern = '[0-9'", "unclosed character class", None);
+    refused("pattern = '[0-9]{3,}'", "no longest match", None);
+    refused("pattern = '[0-9]{3}.*'", "no longest match", None);
+    refused("pattern = '[0-9]{600}'", "at most 512", None);
+    refused("pattern = '(?:[a-z][a-z0-9]{1,200}){1,2}[0-9]{1,90}[a-z]{1,90}'", "", None);
+    refused("pattern = ' ?[0-9]{4}'", "not with a blank", None);
+    refused("pattern = '[0-9]{1,4}'", "less than three bytes", None);
+    refused("pattern = '\\b[0-9]{4}'", "boundaries are implied", None);
+    refused("check = [{ name = 'lhun' }]", "unknown check", Some("luhn"));
+    refused("check = [{ name = 'luhn', weights = [1] }]", "does not read `weights`", None);
+    refused(
+        "check = [{ name = 'weighted', weights = [1], modulus = 10, table = '01' }]",
+        "one character for each",
+        None,
+    );
+    refused("needs = 'cntext'", "not `cntext`", None);
+    refused("needs = 'with x.z'", "does not exist", None);
+    refused("stands = 'row'", "not `row`", None);
+    refused("near = ['latin']", "only the script", None);
+    refused("confidence = { alone = 0.9, key = 0.5 }", "does not fall", None);
+    refused("examples = []", "at least one example", None);
+    refused("examples = [{ txt = '1' }]", "an example is a text", None);
+    refused("shape = { name = 'email' }", "either a `pattern` or a `shape`", None);
+}
+
+#[test]
+fn two_detectors_do_not_share_an_id() {
+    let text = "[[detector]]\nid = 'x'\ntitle = 'X'\ncategory = 'personal.name'\npattern = '[0-9]{4}'\nexamples = ['1234']\n";
+    let problems = Detectors::compile(&[Source::new("a.toml", text), Source::new("b.toml", text)]).unwrap_err();
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.file == "b.toml" && problem.message.contains("already taken in a.toml"))
+    );
+}
+
+#[test]
+fn a_digest_depends_on_the_key_and_no_value_is_kept_unless_asked_for() {
+    let detectors = builtin();
+    let run = |key: &DigestKey, keep: Keep| {
+        let mut collector = detectors.collector_on(key, keep, today());
+        let at = Locator::body();
+        collector.piece(Piece::whole("ann@example.com", Some("email"), 0, &at));
+        collector.finish()
+    };
+    let (one, two) = (run(&key(), Keep::Findings), run(&DigestKey::new(&[8; 32]), Keep::Findings));
+    assert_ne!(one.people, two.people);
+    assert!(!format!("{one:?}").contains("ann"));
+    assert!(run(&key(), Keep::Counts).findings.is_empty());
+    assert_eq!(run(&key(), Keep::Values).findings[0].value.as_deref(), Some("ann@example.com"));
+}
+
+#[test]
+fn very_many_people_are_counted() {
+    let detectors = builtin();
+    let key = key();
+    let mut collector = detectors.collector_on(&key, Keep::Counts, today());
+    let mut at = Locator::body();
+    collector.open(Container::List);
+    let people = 100_000u64;
+    for number in 0..people {
+        at.enter_index(number);
+        collector.open(Container::Object);
+        let email = format!("p{number}@example.com");
+        at.enter("email");
+        collector.piece(Piece::whole(&email, Some("email"), 0, &at));
+        at.leave();
+        collector.close();
+        at.leave();
+    }
+    collector.close();
+    let findings = collector.finish();
+    assert_eq!(findings.people.len() as u64, people);
+    assert_eq!(findings.found[0].locations, ["/*/email"]);
+    assert!(!findings.truncated);
 }

@@ -208,7 +208,8 @@ impl Weighted {
             Outcome::Remainder(wanted) => remainder == *wanted,
             Outcome::Table { at, table } => {
                 let expected = usize::try_from(remainder).ok().and_then(|index| table.get(index));
-                expected.is_some_and(|&expected| compact.bytes().nth(*at).map(char::from) == Some(expected))
+                expected
+                    .is_some_and(|&expected| compact.as_bytes().get(*at).copied().map(char::from) == Some(expected))
             }
         }
     }

@@ -15,7 +15,7 @@ use super::context::ContextTable;
 use super::detector::{Confidence, Detector, Example, Finder, Needs, Stands};
 use super::evidence::Demands;
 use super::key::KeyTable;
-use super::prefilter::Prefilter;
+use super::prefilter::{Entry, Prefilter};
 use super::raw::{RawConfidence, RawDetector, RawFile, RawShape};
 use super::set::CAPACITY;
 use super::shape::{self, Email, ValueShape};
@@ -106,9 +106,11 @@ fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> R
 }
 
 /// Patterns by number; those of detectors that need a field name only if asked for.
-fn automata(drafts: &[Draft], all: bool) -> impl Iterator<Item = (usize, &Automaton)> {
+fn automata(drafts: &[Draft], all: bool) -> impl Iterator<Item = Entry<'_>> {
     drafts.iter().enumerate().filter_map(move |(index, draft)| match &draft.detector.finder {
-        Finder::Pattern(automaton) if all || draft.detector.needs != Needs::Key => Some((index, automaton)),
+        Finder::Pattern(automaton) if all || draft.detector.needs != Needs::Key => {
+            Some(Entry { index, automaton, is_open: draft.detector.stands == Stands::Start })
+        }
         _ => None,
     })
 }
@@ -238,7 +240,7 @@ impl Reader<'_> {
     fn finder(&mut self, raw: &RawDetector) -> Option<Finder> {
         match (&raw.pattern, &raw.shape) {
             (Some(pattern), None) => match Automaton::build(pattern.as_ref()) {
-                Ok(automaton) => Some(Finder::Pattern(automaton)),
+                Ok(automaton) => Some(Finder::Pattern(Box::new(automaton))),
                 Err(message) => {
                     self.problem(pattern.span(), message);
                     None
@@ -349,7 +351,7 @@ impl Reader<'_> {
         let by_name = raw.shape.as_ref().is_some_and(|shape| shape.as_ref().name != "email");
         let alone = alone.unwrap_or(if needs_more || by_name { 0.3 } else { 0.9 });
         let context = context.unwrap_or_else(|| alone.max(0.8).min(key.unwrap_or(1.0)));
-        let confidence = Confidence { alone, context, key: key.unwrap_or(context.max(0.9)) };
+        let confidence = Confidence { alone, context, key: key.unwrap_or_else(|| context.max(0.9)) };
         let all = [confidence.alone, confidence.context, confidence.key];
         if all.iter().any(|value| !(0.0..=1.0).contains(value)) || !all.is_sorted() {
             self.problem(

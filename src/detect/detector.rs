@@ -37,7 +37,7 @@ pub(super) struct Detector {
 #[derive(Debug)]
 pub(super) enum Finder {
     /// By its pattern.
-    Pattern(Automaton),
+    Pattern(Box<Automaton>),
     /// By an `@` between a plausible name and a plausible host.
     Email(Email),
     /// By the name of its field alone; the value must have a plausible shape.

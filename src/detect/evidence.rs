@@ -99,13 +99,17 @@ pub(super) fn weigh(
     if detector.needs == Needs::Context { None } else { sure(confidence.alone) }
 }
 
-/// Whether the match is one member of a longer code or path: `AB-12-138…`, `/p/138…/`.
+/// Whether the match is one member of a longer code or path, or of a list of numbers: `AB-12-138…`, `/p/138…/`,
+/// `17,138…,4`.
 fn is_joined(bytes: &[u8], range: &std::ops::Range<usize>) -> bool {
     let at = |index: Option<usize>| index.and_then(|index| bytes.get(index)).copied().unwrap_or(b' ');
     let joins = |byte: u8| matches!(byte, b'-' | b'_' | b'/' | b'#' | b'=' | b'~');
-    let before = joins(at(range.start.checked_sub(1))) && at(range.start.checked_sub(2)).is_ascii_alphanumeric();
-    let after = joins(at(Some(range.end))) && at(Some(range.end + 1)).is_ascii_alphanumeric();
-    before || after
+    let lists = |byte: u8| matches!(byte, b',' | b';' | b'|' | b'\t');
+    let is_member = |joint: u8, beyond: u8| {
+        (joins(joint) && beyond.is_ascii_alphanumeric()) || (lists(joint) && beyond.is_ascii_digit())
+    };
+    is_member(at(range.start.checked_sub(1)), at(range.start.checked_sub(2)))
+        || is_member(at(Some(range.end)), at(Some(range.end + 1)))
 }
 
 fn has_han(text: &str, range: &std::ops::Range<usize>) -> bool {

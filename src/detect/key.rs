@@ -137,7 +137,7 @@ impl KeyCache {
         }
         let name = tail(name);
         // Two places for each name: the newer is in the first, the older moves to the second.
-        let first = hash(name.as_bytes()) as usize % SLOTS & !1;
+        let first = (hash(name.as_bytes()) as usize % SLOTS) & !1;
         let holds = |slot: usize| self.slots.get(slot).is_some_and(|entry| *entry.0 == *name);
         let slot = if holds(first) || !holds(first + 1) { first } else { first + 1 };
         if !holds(slot) {

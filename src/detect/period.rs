@@ -66,7 +66,7 @@ fn dates(text: &str) -> Vec<(usize, Date)> {
 }
 
 fn date(text: &str) -> Option<Date> {
-    let mut parts = text.splitn(4, |c: char| matches!(c, '年' | '月' | '日' | '-' | '.' | '/'));
+    let mut parts = text.splitn(4, ['年', '月', '日', '-', '.', '/']);
     let mut number = |least: usize, most: usize| -> Option<i16> {
         let part = parts.next()?.trim();
         let length = part.bytes().take_while(u8::is_ascii_digit).count();
