@@ -17,6 +17,8 @@ const BOUNDARIES: &str = "the pattern looks at what stands around it; boundaries
 /// Longest match in bytes a pattern may have.
 pub(super) const LONGEST: usize = 512;
 
+const BOUNDARIES: &str = "the pattern looks at what stands around it; boundaries are implied";
+
 const AUTOMATON_BYTES: usize = 2 << 20;
 const DETERMINIZE_BYTES: usize = 16 << 20;
 const NFA_BYTES: usize = 1 << 20;
@@ -50,6 +52,10 @@ impl Automaton {
         let Some(start) = dfa.universal_start_state(Anchored::Yes) else {
             return Err(BOUNDARIES.to_owned());
         };
+        let begins = |byte: u8| !dfa.is_dead_state(dfa.next_state(start, byte));
+        if (0..=b' ').any(begins) || (0x80..0xc0).any(begins) {
+            return Err("a match begins with a letter, a digit or a mark, not with a blank".to_owned());
+        }
         let longest = longest_path(&dfa, start)
             .ok_or("the pattern has no longest match: give every repetition an upper bound, such as {0,64}")?;
         if longest > LONGEST + 1 {
@@ -118,30 +124,34 @@ impl Automaton {
         triples
     }
 
-    /// For each length of a run of digits at the start of a match (up to `most`), what can follow that run.
-    pub(super) fn first_digits(&self, most: usize) -> Vec<FirstDigits> {
+    /// For each length (up to `most`) of a run of bytes of an alphabet at the start of a match: can the match end there,
+    /// and with which of some sets of bytes can it go on.
+    pub(super) fn runs(&self, alphabet: &[Bytes], most: usize, next: &[&[Bytes]]) -> Vec<RunEnd> {
         let mut states = vec![self.start];
         (0..=most)
             .map(|_| {
                 let ends = states.iter().any(|&state| self.can_end(state));
-                let mut follows = [false; 256];
-                for (byte, slot) in (0..=255u8).zip(follows.iter_mut()) {
-                    *slot = states.iter().any(|&state| self.is_alive(self.dfa.next_state(state, byte)));
-                }
-                states = self.after(&states, b'0'..=b'9');
-                FirstDigits { ends, follows }
+                let goes_on = next.iter().map(|bytes| !self.after(&states, bytes).is_empty()).collect();
+                states = self.after(&states, alphabet);
+                RunEnd { ends, goes_on }
             })
             .collect()
     }
 
     fn after_any(&self, states: &[StateID]) -> Vec<StateID> {
-        self.after(states, 0..=255)
+        self.after(states, &[0..=255])
     }
 
-    fn after(&self, states: &[StateID], bytes: std::ops::RangeInclusive<u8>) -> Vec<StateID> {
+    /// Where the automaton can be one byte later. Bytes it does not tell apart are tried once.
+    fn after(&self, states: &[StateID], bytes: &[Bytes]) -> Vec<StateID> {
+        let classes = self.dfa.byte_classes();
+        let units: Vec<u8> = bytes
+            .iter()
+            .flat_map(|range| classes.representatives(range.clone()).filter_map(|unit| unit.as_u8()))
+            .collect();
         let mut next: Vec<StateID> = states
             .iter()
-            .flat_map(|&state| bytes.clone().map(move |byte| self.dfa.next_state(state, byte)))
+            .flat_map(|&state| units.iter().map(move |&byte| self.dfa.next_state(state, byte)))
             .filter(|&state| self.is_alive(state))
             .collect();
         next.sort_unstable();
@@ -159,12 +169,15 @@ impl Automaton {
     }
 }
 
-/// What can stand behind a run of digits of a certain length.
-pub(super) struct FirstDigits {
+/// A range of bytes.
+pub(super) type Bytes = std::ops::RangeInclusive<u8>;
+
+/// What can stand behind a run.
+pub(super) struct RunEnd {
     /// The match may end there.
     pub(super) ends: bool,
-    /// Bytes that keep a match possible.
-    pub(super) follows: [bool; 256],
+    /// It may go on with a byte of each of the sets asked about.
+    pub(super) goes_on: Vec<bool>,
 }
 
 fn refusal(error: &dense::BuildError) -> String {

@@ -84,21 +84,39 @@ pub(super) struct Range {
 }
 
 /// `sum(weight * value) + add` modulo `modulus` is looked up in `table`, or compared with `remainder`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Weighted {
     pub(super) from: usize,
     pub(super) weights: Vec<i64>,
     pub(super) modulus: i64,
     pub(super) add: i64,
-    /// Values of characters in order; position is value.
-    pub(super) alphabet: String,
-    /// Values that differ from the alphabet.
-    pub(super) values: BTreeMap<char, i64>,
-    /// Values at the second, fourth ... place, if they differ.
-    pub(super) values_even: BTreeMap<char, i64>,
+    /// Values of characters at odd places, and at even ones.
+    pub(super) values: [Values; 2],
     /// The products' digits are summed.
     pub(super) cross_sums: bool,
     pub(super) outcome: Outcome,
+}
+
+/// What each ASCII character is worth; nothing if a scheme does not know it.
+#[derive(Debug, Clone)]
+pub(super) struct Values([Option<i64>; 128]);
+
+impl Values {
+    /// The position in an alphabet is the value; `others` have values of their own.
+    pub(super) fn new(alphabet: &str, others: &BTreeMap<char, i64>) -> Values {
+        let mut values = Values([None; 128]);
+        alphabet.chars().zip(0..).for_each(|(character, value)| values.set(character, value));
+        others.iter().for_each(|(&character, &value)| values.set(character, value));
+        values
+    }
+
+    fn set(&mut self, character: char, value: i64) {
+        self.0.iter_mut().skip(character as usize).take(1).for_each(|slot| *slot = Some(value));
+    }
+
+    fn of(&self, byte: u8) -> Option<i64> {
+        self.0.get(usize::from(byte)).copied().flatten()
+    }
 }
 
 /// How a remainder is judged.
@@ -108,12 +126,6 @@ pub(super) enum Outcome {
     Table { at: usize, table: Vec<char> },
     /// The remainder is this.
     Remainder(i64),
-}
-
-impl Default for Outcome {
-    fn default() -> Outcome {
-        Outcome::Remainder(0)
-    }
 }
 
 /// The number written in a range, modulo `modulus`.
@@ -195,9 +207,10 @@ impl Range {
 impl Weighted {
     fn holds(&self, compact: &str) -> bool {
         let mut sum = self.add;
-        let mut characters = compact.bytes().skip(self.from).map(char::from);
-        for (place, weight) in self.weights.iter().enumerate() {
-            let Some(value) = characters.next().and_then(|character| self.value(character, place)) else {
+        let mut characters = compact.bytes().skip(self.from);
+        let [odd, even] = &self.values;
+        for (weight, values) in self.weights.iter().zip([odd, even].into_iter().cycle()) {
+            let Some(value) = characters.next().and_then(|byte| values.of(byte)) else {
                 return false;
             };
             let product = weight * value;
@@ -212,16 +225,6 @@ impl Weighted {
                     .is_some_and(|&expected| compact.as_bytes().get(*at).copied().map(char::from) == Some(expected))
             }
         }
-    }
-
-    fn value(&self, character: char, place: usize) -> Option<i64> {
-        let special = if place % 2 == 1 { self.values_even.get(&character) } else { None };
-        special.or_else(|| self.values.get(&character)).copied().or_else(|| {
-            self.alphabet
-                .bytes()
-                .position(|known| char::from(known) == character)
-                .and_then(|value| value.try_into().ok())
-        })
     }
 }
 

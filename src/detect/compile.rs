@@ -15,7 +15,7 @@ use super::context::ContextTable;
 use super::detector::{Confidence, Detector, Example, Finder, Needs, Stands};
 use super::evidence::Demands;
 use super::key::KeyTable;
-use super::prefilter::Prefilter;
+use super::prefilter::{Entry, Prefilter};
 use super::raw::{RawConfidence, RawDetector, RawFile, RawShape};
 use super::set::CAPACITY;
 use super::shape::{self, Email, ValueShape};
@@ -106,9 +106,11 @@ fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> R
 }
 
 /// Patterns by number; those of detectors that need a field name only if asked for.
-fn automata(drafts: &[Draft], all: bool) -> impl Iterator<Item = (usize, &Automaton)> {
+fn automata(drafts: &[Draft], all: bool) -> impl Iterator<Item = Entry<'_>> {
     drafts.iter().enumerate().filter_map(move |(index, draft)| match &draft.detector.finder {
-        Finder::Pattern(automaton) if all || draft.detector.needs != Needs::Key => Some((index, &**automaton)),
+        Finder::Pattern(automaton) if all || draft.detector.needs != Needs::Key => {
+            Some(Entry { index, automaton, is_open: draft.detector.stands == Stands::Start })
+        }
         _ => None,
     })
 }

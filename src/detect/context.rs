@@ -9,61 +9,24 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::prefilter;
 use super::set::Set;
 use super::shape::is_unspaced;
+use super::spots::spots;
 
 /// How far a word may stand before a spot, in bytes.
 pub(super) const REACH: usize = 40;
 /// How far behind the spot, the match included.
 pub(super) const AHEAD: usize = 80;
 
+/// A text up to this length is first asked whether it has letters at all. PERF: most numbers of a message stand alone.
+const WORDLESS: usize = 48;
+
 /// Every listed word.
 #[derive(Debug, Default)]
 pub(super) struct ContextTable {
     /// By the first word in lower case, or the first two characters of a script without spaces.
     phrases: HashMap<String, Vec<Phrase>>,
-    /// One bit for each pair of bytes with which a listed word begins.
     begins: Begins,
-}
-
-#[derive(Debug)]
-struct Begins(Vec<u64>);
-
-impl Default for Begins {
-    fn default() -> Begins {
-        Begins(vec![0; 1024])
-    }
-}
-
-impl Begins {
-    fn place(first: u8, second: u8) -> (usize, u64) {
-        let pair = usize::from(first.to_ascii_lowercase()) << 8 | usize::from(second.to_ascii_lowercase());
-        (pair / 64, 1 << (pair % 64))
-    }
-
-    /// Both cases of the first character: in most scripts they differ in their bytes.
-    fn insert(&mut self, word: &str) {
-        let mut rest = word.chars();
-        let Some(first) = rest.next() else {
-            return;
-        };
-        for variant in first.to_uppercase().chain([first]) {
-            let whole = format!("{variant}{}", rest.as_str());
-            if let [first, second, ..] = *whole.as_bytes() {
-                let (word, bit) = Begins::place(first, second);
-                self.0.iter_mut().skip(word).take(1).for_each(|bits| *bits |= bit);
-            }
-        }
-    }
-
-    fn contains(&self, bytes: &[u8], at: usize) -> bool {
-        let (Some(&first), Some(&second)) = (bytes.get(at), bytes.get(at + 1)) else {
-            return false;
-        };
-        let (word, bit) = Begins::place(first, second);
-        self.0.get(word).is_some_and(|bits| bits & bit != 0)
-    }
 }
 
 #[derive(Debug)]
@@ -71,6 +34,58 @@ struct Phrase {
     rest: String,
     detectors: Set,
     negative: bool,
+}
+
+/// One bit for each three bytes with which a listed word begins, in lower case, six bits of each byte.
+#[derive(Debug)]
+struct Begins(Vec<u64>);
+
+impl Default for Begins {
+    fn default() -> Begins {
+        Begins(vec![0; (1 << 18) / 64])
+    }
+}
+
+impl Begins {
+    #[inline]
+    fn place([first, second, third]: [u8; 3]) -> usize {
+        let low = |byte: u8| usize::from(byte.to_ascii_lowercase() & 0x3f);
+        (low(first) << 12) | (low(second) << 6) | low(third)
+    }
+
+    /// Both cases of the first two characters: in most scripts they differ in their bytes.
+    fn insert(&mut self, word: &str) {
+        let mut rest = word.chars();
+        let (Some(first), Some(second)) = (rest.next(), rest.next()) else {
+            return;
+        };
+        let cases = |c: char| c.to_uppercase().chain([c]).collect::<Vec<char>>();
+        for (first, second) in cases(first).into_iter().flat_map(|a| cases(second).into_iter().map(move |b| (a, b))) {
+            let whole = format!("{first}{second}{}", rest.as_str());
+            match *whole.as_bytes() {
+                [a, b, c, ..] => self.set([a, b, c]),
+                [a, b] => (0..=255u8).for_each(|any| self.set([a, b, any])),
+                _ => {}
+            }
+        }
+    }
+
+    fn set(&mut self, bytes: [u8; 3]) {
+        let place = Begins::place(bytes);
+        self.0.iter_mut().skip(place / 64).take(1).for_each(|bits| *bits |= 1 << (place % 64));
+    }
+
+    #[inline]
+    fn contains(&self, bytes: &[u8], at: usize) -> bool {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let begin = match *rest {
+            [a, b, c, ..] => [a, b, c],
+            [a, b] => [a, b, b' '],
+            _ => return false,
+        };
+        let place = Begins::place(begin);
+        self.0.get(place / 64).is_some_and(|bits| bits & (1 << (place % 64)) != 0)
+    }
 }
 
 /// What stands near a spot.
@@ -148,6 +163,9 @@ impl Context {
     pub(super) fn near(&mut self, table: &ContextTable, text: &str, at: usize) -> Near {
         let low = at.saturating_sub(REACH);
         let high = (at + AHEAD).min(text.len());
+        if text.len() <= WORDLESS && text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_alphabetic()) {
+            return Near::default();
+        }
         self.read(table, text, low, high);
         let mut near = Near::default();
         let mut behind = Set::default();
@@ -179,9 +197,9 @@ impl Context {
         }
         if self.to < high {
             let bytes = text.as_bytes();
-            prefilter::spots(&[], bytes, self.to, high, |at| {
-                if table.begins.contains(bytes, at) {
-                    self.look_up(table, text, at);
+            spots(bytes, self.to, high, |spot| {
+                if table.begins.contains(bytes, spot.at) {
+                    self.look_up(table, text, spot.at);
                 }
             });
             self.to = high;

@@ -62,7 +62,7 @@ impl Demands {
         }
         let near = context.near(&detectors.context, target.text, at);
         let vouched = near.speaks.or(target.key.scanned);
-        let against = near.against || target.key.negative;
+        let against = near.against || target.key.negative || joins_before(target.text.as_bytes(), at);
         let mut unwanted = self.context;
         if against {
             unwanted = unwanted.or(self.uncertain);
@@ -99,13 +99,24 @@ pub(super) fn weigh(
     if detector.needs == Needs::Context { None } else { sure(confidence.alone) }
 }
 
-/// Whether the match is one member of a longer code or path: `AB-12-138…`, `/p/138…/`.
+/// Whether the match is one member of a longer code or path, or of a list of numbers: `AB-12-138…`, `/p/138…/`,
+/// `17,138…,4`.
 fn is_joined(bytes: &[u8], range: &std::ops::Range<usize>) -> bool {
-    let at = |index: Option<usize>| index.and_then(|index| bytes.get(index)).copied().unwrap_or(b' ');
-    let joins = |byte: u8| matches!(byte, b'-' | b'_' | b'/' | b'#' | b'=' | b'~');
-    let before = joins(at(range.start.checked_sub(1))) && at(range.start.checked_sub(2)).is_ascii_alphanumeric();
-    let after = joins(at(Some(range.end))) && at(Some(range.end + 1)).is_ascii_alphanumeric();
-    before || after
+    joins_before(bytes, range.start) || is_member(byte(bytes, Some(range.end)), byte(bytes, Some(range.end + 1)))
+}
+
+fn joins_before(bytes: &[u8], start: usize) -> bool {
+    is_member(byte(bytes, start.checked_sub(1)), byte(bytes, start.checked_sub(2)))
+}
+
+fn byte(bytes: &[u8], at: Option<usize>) -> u8 {
+    at.and_then(|at| bytes.get(at)).copied().unwrap_or(b' ')
+}
+
+/// Whether a joint with something beyond it makes a code or a list.
+fn is_member(joint: u8, beyond: u8) -> bool {
+    let joins = matches!(joint, b'-' | b'_' | b'/' | b'#' | b'=' | b'~') && beyond.is_ascii_alphanumeric();
+    joins || (matches!(joint, b',' | b';' | b'|' | b'\t') && beyond.is_ascii_digit())
 }
 
 fn has_han(text: &str, range: &std::ops::Range<usize>) -> bool {

@@ -26,6 +26,8 @@ mod set;
 
 mod prefilter;
 
+mod spots;
+
 mod fold;
 
 mod scan;

@@ -12,6 +12,7 @@ use super::detector::{Detector, Finder, Stands};
 use super::evidence;
 use super::key::KeyInfo;
 use super::shape::is_unspaced;
+use super::spots::spots;
 
 /// Ends that are tried for one detector at one spot, longest first.
 const TRIES: usize = 24;
@@ -40,6 +41,8 @@ pub(super) struct Target<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     ends: Vec<usize>,
+    /// The last match that was compacted, which several detectors may ask for, and what it became.
+    compacted: std::ops::Range<usize>,
     compact: String,
     pub(super) context: Context,
     pub(super) hits: Vec<Hit>,
@@ -48,13 +51,15 @@ pub(super) struct Scratch {
 /// Finds every match of every detector; they may overlap.
 pub(super) fn scan(detectors: &Detectors, target: &Target<'_>, scratch: &mut Scratch) {
     scratch.context.clear();
+    scratch.compacted = 0..0;
     let bytes = target.text.as_bytes();
     let active = detectors.demands.always.or(target.key.scanned);
     // Detectors that need a field name mostly have loose patterns: they are asked only if the name speaks for one.
     let by_name = !target.key.scanned.without(detectors.demands.always).is_empty();
     let prefilter = if by_name { &detectors.whole_prefilter } else { &detectors.prefilter };
-    prefilter.spots(bytes, target.from, target.to, |at| {
-        let candidates = prefilter.candidates(bytes, at).and(active);
+    spots(bytes, target.from, target.to, |spot| {
+        let at = spot.at;
+        let candidates = prefilter.candidates(bytes, spot).and(active);
         if !candidates.is_empty() {
             let (wanted, near) = detectors.demands.weed(candidates, detectors, target, at, &mut scratch.context);
             wanted.iter().for_each(|index| verify(detectors, index, target, at, &near, scratch));
@@ -116,7 +121,10 @@ fn confirm(
     if detector.stands == Stands::Line && !stands_alone(target.text, &range) {
         return false;
     }
-    compact(raw, &mut scratch.compact);
+    if scratch.compacted != range {
+        compact(raw, &mut scratch.compact);
+        scratch.compacted = range.clone();
+    }
     if !detector.checks.iter().all(|check| check.passes(raw, &scratch.compact, target.today)) {
         return false;
     }

@@ -1,7 +1,9 @@
 //! From a check as it is written to a check that runs; says what is missing or does not belong.
 
+use std::collections::BTreeMap;
+
 use super::calendar::Calendar;
-use super::checks::{Check, Number, Outcome, Range, Rest, Rule, Weighted};
+use super::checks::{Check, Number, Outcome, Range, Rest, Rule, Values, Weighted};
 use super::raw::RawCheck;
 
 /// Letters and digits by value, if a check does not bring its own alphabet.
@@ -99,12 +101,18 @@ fn weighted(raw: &RawCheck) -> Result<Rule, String> {
         weights,
         modulus,
         add: raw.add.unwrap_or(0),
-        alphabet: raw.alphabet.clone().unwrap_or_else(|| ALPHABET.to_owned()),
-        values: raw.values.clone().unwrap_or_default(),
-        values_even: raw.values_even.clone().unwrap_or_default(),
+        values: values(raw),
         cross_sums: raw.cross_sums.unwrap_or(false),
         outcome,
     })))
+}
+
+fn values(raw: &RawCheck) -> [Values; 2] {
+    let none = BTreeMap::new();
+    let alphabet = raw.alphabet.as_deref().unwrap_or(ALPHABET);
+    let odd = raw.values.as_ref().unwrap_or(&none);
+    let even = raw.values_even.as_ref().unwrap_or(odd);
+    [Values::new(alphabet, odd), Values::new(alphabet, even)]
 }
 
 fn number(raw: &RawCheck) -> Result<Rule, String> {

@@ -73,7 +73,7 @@ impl Tallies {
         }
     }
 
-    pub(super) fn finish(mut self, people: People) -> Findings {
+    pub(super) fn finish(self, people: People) -> Findings {
         let by_category = people.by_category();
         let about = |category: &Category| by_category.get(category).copied().unwrap_or(0);
         let tally = |(category, counted): (&Category, &Counted)| {
@@ -88,7 +88,6 @@ impl Tallies {
         };
         let found = self.by_category.into_iter().map(found).collect();
         let truncated = self.truncated || people.is_truncated();
-        self.findings.sort_by_key(|finding| (finding.start, finding.end));
         Findings { categories, found, people: people.into_list(), findings: self.findings, truncated }
     }
 }

@@ -214,6 +214,7 @@ fn mistakes_in_a_detector_file_are_found_with_their_place() {
     refused("pattern = '[0-9]{3}.*'", "no longest match", None);
     refused("pattern = '[0-9]{600}'", "at most 512", None);
     refused("pattern = '(?:[a-z][a-z0-9]{1,200}){1,2}[0-9]{1,90}[a-z]{1,90}'", "", None);
+    refused("pattern = ' ?[0-9]{4}'", "not with a blank", None);
     refused("pattern = '[0-9]{1,4}'", "less than three bytes", None);
     refused("pattern = '\\b[0-9]{4}'", "boundaries are implied", None);
     refused("check = [{ name = 'lhun' }]", "unknown check", Some("luhn"));
