@@ -11,9 +11,6 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, MatchKind};
 
-/// What a pattern that looks around itself is told.
-const BOUNDARIES: &str = "the pattern looks at what stands around it; boundaries are implied";
-
 /// Longest match in bytes a pattern may have.
 pub(super) const LONGEST: usize = 512;
 

@@ -97,7 +97,7 @@ fn a_client_that_never_stops_sending_a_little_is_let_go() {
     while connection.still_takes("x") {
         sent += 1;
         assert!(sent < 1000, "the gateway goes on reading");
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        thread::sleep(std::time::Duration::from_millis(50));
     }
     origin.assert_untouched();
     gateway.stop();
