@@ -11,11 +11,16 @@ use super::context::{Context, Near};
 use super::detector::{Detector, Finder, Stands};
 use super::evidence;
 use super::key::KeyInfo;
+use super::set::Set;
 use super::shape::is_unspaced;
 use super::spots::spots;
 
 /// Ends that are tried for one detector at one spot, longest first.
 const TRIES: usize = 24;
+
+/// Up to so many detectors their automata are asked before the words around. PERF: an automaton mostly fails within a
+/// few bytes; looking for words reads a hundred.
+const FEW: usize = 3;
 
 /// A confirmed match.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,28 +64,51 @@ pub(super) fn scan(detectors: &Detectors, target: &Target<'_>, scratch: &mut Scr
     let prefilter = if by_name { &detectors.whole_prefilter } else { &detectors.prefilter };
     spots(bytes, target.from, target.to, |spot| {
         let at = spot.at;
-        let candidates = prefilter.candidates(bytes, spot).and(active);
-        if !candidates.is_empty() {
-            let (wanted, near) = detectors.demands.weed(candidates, detectors, target, at, &mut scratch.context);
-            wanted.iter().for_each(|index| verify(detectors, index, target, at, &near, scratch));
-        }
         if bytes.get(at) == Some(&b'@') {
             detectors.emails.iter().for_each(|&index| verify_email(detectors, index, target, at, scratch));
+        }
+        let candidates = prefilter.candidates(bytes, spot).and(active);
+        if candidates.is_empty() {
+            return;
+        }
+        if candidates.has_more_than(FEW) {
+            let (wanted, near) = detectors.demands.weed(candidates, detectors, target, at, &mut scratch.context);
+            for index in wanted.iter() {
+                if reaches(detectors, index, target, at, scratch) {
+                    verify(detectors, index, target, at, &near, scratch);
+                }
+            }
+            return;
+        }
+        for index in candidates.iter() {
+            if reaches(detectors, index, target, at, scratch) {
+                weigh_and_verify(detectors, index, target, at, scratch);
+            }
         }
     });
 }
 
+/// Whether a match of a detector can begin at a spot, and where it can end.
+fn reaches(detectors: &Detectors, index: usize, target: &Target<'_>, at: usize, scratch: &mut Scratch) -> bool {
+    let Some(Finder::Pattern(automaton)) = detectors.list.get(index).map(|detector| &detector.finder) else {
+        return false;
+    };
+    automaton.ends(target.text.as_bytes(), at, &mut scratch.ends);
+    !scratch.ends.is_empty() && begins(target.text, at)
+}
+
+fn weigh_and_verify(detectors: &Detectors, index: usize, target: &Target<'_>, at: usize, scratch: &mut Scratch) {
+    let (wanted, near) = detectors.demands.weed(Set::one(index), detectors, target, at, &mut scratch.context);
+    if !wanted.is_empty() {
+        verify(detectors, index, target, at, &near, scratch);
+    }
+}
+
+/// Tries the ends found, the longest first.
 fn verify(detectors: &Detectors, index: usize, target: &Target<'_>, at: usize, near: &Near, scratch: &mut Scratch) {
     let Some(detector) = detectors.list.get(index) else {
         return;
     };
-    let Finder::Pattern(automaton) = &detector.finder else {
-        return;
-    };
-    automaton.ends(target.text.as_bytes(), at, &mut scratch.ends);
-    if scratch.ends.is_empty() || !begins(target.text, at) {
-        return;
-    }
     for tried in 0..TRIES {
         let Some(&end) = scratch.ends.iter().rev().nth(tried) else {
             return;
@@ -95,10 +123,15 @@ fn verify_email(detectors: &Detectors, index: usize, target: &Target<'_>, at: us
     let Some(detector) = detectors.list.get(index) else {
         return;
     };
-    if let Finder::Email(email) = &detector.finder
-        && let Some((start, end)) = email.around(target.text, at)
-    {
-        confirm(index, detector, target, &Near::default(), start..end, scratch);
+    let Finder::Email(email) = &detector.finder else {
+        return;
+    };
+    if let Some((start, end)) = email.around(target.text, at) {
+        let demands = &detectors.demands;
+        let (wanted, near) = demands.weed(Set::one(index), detectors, target, start, &mut scratch.context);
+        if !wanted.is_empty() {
+            confirm(index, detector, target, &near, start..end, scratch);
+        }
     }
 }
 

@@ -17,6 +17,18 @@ impl Set {
         }
     }
 
+    /// The set of one.
+    pub(super) fn one(index: usize) -> Set {
+        let mut set = Set::default();
+        set.insert(index);
+        set
+    }
+
+    /// Whether it has more than so many members. A processor without an instruction for it counts bits slowly.
+    pub(super) fn has_more_than(self, most: usize) -> bool {
+        self.iter().nth(most).is_some()
+    }
+
     pub(super) fn contains(self, index: usize) -> bool {
         self.0.get(index / 64).is_some_and(|word| word & (1 << (index % 64)) != 0)
     }
