@@ -17,6 +17,8 @@ use super::spots::spots;
 
 /// Ends that are tried for one detector at one spot, longest first.
 const TRIES: usize = 24;
+/// Bytes they may have together.
+const BUDGET: usize = 1024;
 
 /// Up to so many detectors their automata are asked before the words around. PERF: an automaton mostly fails within a
 /// few bytes; looking for words reads a hundred.
@@ -51,12 +53,15 @@ pub(super) struct Scratch {
     compact: String,
     pub(super) context: Context,
     pub(super) hits: Vec<Hit>,
+    /// Detectors with an open end, and up to where each has looked.
+    seen: Vec<(usize, usize)>,
 }
 
 /// Finds every match of every detector; they may overlap.
 pub(super) fn scan(detectors: &Detectors, target: &Target<'_>, scratch: &mut Scratch) {
     scratch.context.clear();
     scratch.compacted = 0..0;
+    scratch.seen.clear();
     let bytes = target.text.as_bytes();
     let active = detectors.demands.always.or(target.key.scanned);
     // Detectors that need a field name mostly have loose patterns: they are asked only if the name speaks for one.
@@ -93,6 +98,9 @@ fn reaches(detectors: &Detectors, index: usize, target: &Target<'_>, at: usize, 
     let Some(Finder::Pattern(automaton)) = detectors.list.get(index).map(|detector| &detector.finder) else {
         return false;
     };
+    if scratch.seen.iter().any(|&(seen, until)| seen == index && at < until) {
+        return false;
+    }
     automaton.ends(target.text.as_bytes(), at, &mut scratch.ends);
     !scratch.ends.is_empty() && begins(target.text, at)
 }
@@ -104,16 +112,27 @@ fn weigh_and_verify(detectors: &Detectors, index: usize, target: &Target<'_>, at
     }
 }
 
-/// Tries the ends found, the longest first.
+/// Tries the ends found, the longest first, as far as the budget goes. A pattern that may be followed by anything is
+/// tried at its longest only, and not again inside what it has already seen: its text can be long and full of spots.
 fn verify(detectors: &Detectors, index: usize, target: &Target<'_>, at: usize, near: &Near, scratch: &mut Scratch) {
     let Some(detector) = detectors.list.get(index) else {
         return;
     };
+    let is_open = detector.stands == Stands::Start;
+    let mut budget = BUDGET;
     for tried in 0..TRIES {
         let Some(&end) = scratch.ends.iter().rev().nth(tried) else {
             return;
         };
-        if confirm(index, detector, target, near, at..end, scratch) {
+        if is_open {
+            scratch.seen.retain(|&(seen, _)| seen != index);
+            scratch.seen.push((index, end));
+        }
+        if confirm(index, detector, target, near, at..end, scratch) || is_open {
+            return;
+        }
+        budget = budget.saturating_sub(end - at);
+        if budget == 0 {
             return;
         }
     }

@@ -3,6 +3,14 @@
 //! A case is a small JSON text or a plain text with the kinds and people that must come out. A case that expects nothing
 //! is a benign look-alike.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "helpers of tests fail as tests do"
+)]
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -284,4 +292,20 @@ fn very_many_people_are_counted() {
     assert_eq!(findings.people.len() as u64, people);
     assert_eq!(findings.found[0].locations, ["/*/email"]);
     assert!(!findings.truncated);
+}
+
+#[test]
+fn the_reference_lists_every_detector_and_shows_one_that_works() {
+    let reference = include_str!("../docs/detectors.md");
+    let missing: Vec<String> = builtin()
+        .list()
+        .map(|listing| format!("| `{}` | `{}` |", listing.id, listing.category))
+        .filter(|row| !reference.contains(row.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let example = reference.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let detectors = Detectors::compile(&[Source::new("docs/detectors.md", example)]).unwrap();
+    let examples = detectors.check_examples();
+    let failed: Vec<String> = examples.failed.iter().map(ToString::to_string).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
