@@ -5,16 +5,13 @@
 
 use std::ops::Range;
 
-use crate::transfer::{Container, Locator, Piece, Sink};
+use crate::transfer::{CONTEXT, Container, Locator, Piece, Sink};
 
 use super::Limits;
 use super::account::{Opaque, Tally};
 
 /// Longest text of one piece, in bytes.
 pub(super) const BLOCK: usize = 64 * 1024;
-
-/// Text on each side of what a piece reports, in bytes.
-pub(super) const CONTEXT: usize = 256;
 
 /// Longest name kept as a key, in bytes. A longer one is text.
 pub(super) const NAME: usize = 256;

@@ -1,7 +1,8 @@
 //! Plain text: blocks that overlap, read where they lie.
 
 use super::charset::{Reader, Step};
-use super::output::{BLOCK, CONTEXT, Output};
+use super::output::{BLOCK, Output};
+use crate::transfer::CONTEXT;
 
 /// Reads text that has no structure of its own.
 #[derive(Debug, Default)]

@@ -78,6 +78,9 @@ pub use examples::Examples;
 /// How much text a block must carry before and behind the part it reports: the longest match and its context.
 pub const OVERLAP: usize = automaton::LONGEST + context::REACH + context::AHEAD;
 
+// What decoders show around a piece is enough for every detector.
+const _: () = assert!(OVERLAP <= crate::transfer::CONTEXT);
+
 /// The detector files that are part of the build, by name.
 pub const BUILTIN: &[(&str, &str)] = &[
     ("detectors/cn.toml", include_str!("../../rules/detectors/cn.toml")),

@@ -30,4 +30,4 @@ pub use decision::{Action, Cause, CounterView, Decision, Direction, Mode, Reason
 pub use digest::{Digest, DigestKey};
 pub use host::HostPattern;
 pub use party::{Basis, Party, Place};
-pub use text::{Container, Locator, Piece, Sink, is_plain_name};
+pub use text::{CONTEXT, Container, Locator, Piece, Sink, is_plain_name};

@@ -8,6 +8,9 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+/// Text a decoder shows on each side of what a piece reports, in bytes. No detector may look further.
+pub const CONTEXT: usize = 640;
+
 /// What a group of pieces is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Container {

@@ -296,7 +296,7 @@ fn very_many_people_are_counted() {
 
 #[test]
 fn the_reference_lists_every_detector_and_shows_one_that_works() {
-    let reference = include_str!("../docs/detectors.md");
+    let reference = include_str!("../../docs/detectors.md");
     let missing: Vec<String> = builtin()
         .list()
         .map(|listing| format!("| `{}` | `{}` |", listing.id, listing.category))
