@@ -31,7 +31,7 @@ use serde::Serialize;
 
 pub use self::fact::{About, Fact, FactError, FactSet, FactType, FactValue};
 pub use self::mechanism::Mechanism;
-pub use self::pack::{Authority, Confidence, Counter, Exemption, Need, Pack, PackKind, Rule};
+pub use self::pack::{Authority, Confidence, Counter, Exemption, Need, Pack, PackKind, Rank, Rule};
 use crate::diagnostic::{Diagnostic, Source, nearest};
 use crate::transfer::{Action, Cause, Content, Direction, Party, Reason};
 
