@@ -12,6 +12,8 @@ mod day;
 
 mod error;
 
+mod forecast;
+
 mod key;
 
 mod people;
@@ -39,6 +41,7 @@ use self::writer::{Shared, State};
 use crate::transfer::{Count, CounterKey, Touch};
 
 pub use self::error::LedgerError;
+pub use self::forecast::{Forecast, History, Outlook};
 pub use self::key::digest_key;
 
 /// The counters of one gateway. Clones are the same ledger; the last one dropped writes what is left and closes it.

@@ -14,6 +14,7 @@ mod calendar;
 mod condition;
 mod counter;
 mod decide;
+mod early;
 mod fact;
 mod lint;
 mod mechanism;
@@ -29,6 +30,7 @@ use jiff::Timestamp;
 use ring::digest;
 use serde::Serialize;
 
+pub use self::early::{Ending, Standing};
 pub use self::fact::{About, Fact, FactError, FactSet, FactType, FactValue};
 pub use self::mechanism::Mechanism;
 pub use self::pack::{Authority, Confidence, Counter, Exemption, Need, Pack, PackKind, Rank, Rule};

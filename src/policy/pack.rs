@@ -152,6 +152,9 @@ pub struct Counter {
     pub id: Arc<str>,
     /// The highest bound a rule compares it with.
     pub highest: u64,
+    /// The first counts at which rules answer differently, with the days those rules are in force, in ascending order.
+    #[serde(skip)]
+    pub(super) turns: Vec<(u64, Days)>,
     #[serde(skip)]
     pub(super) classes: u32,
     #[serde(skip)]

@@ -216,9 +216,12 @@ impl PackReader<'_> {
                 if let Some(counter) = self.counters.get_mut(index) {
                     let bound = bounds.written.or(bounds.max).and_then(|bound| u64::try_from(bound).ok());
                     counter.highest = counter.highest.max(bound.unwrap_or(0));
+                    let turns = bounds.min.into_iter().chain(bounds.max.map(|max| max.saturating_add(1)));
+                    counter.turns.extend(turns.filter_map(|turn| Some((u64::try_from(turn).ok()?, rule.days()))));
                 }
             });
         }
+        self.counters.iter_mut().for_each(|counter| counter.turns.sort_unstable_by_key(|(turn, _)| *turn));
         counted
     }
 }

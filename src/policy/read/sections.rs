@@ -128,6 +128,7 @@ impl PackReader<'_> {
             self.counters.push(Counter {
                 id,
                 highest: 0,
+                turns: Vec::new(),
                 classes,
                 window: window.unwrap_or(Window::Ever),
                 per_importer: per.unwrap_or_default(),
