@@ -128,6 +128,9 @@ pub struct Counter {
     pub id: Arc<str>,
     /// The highest bound a rule compares it with.
     pub highest: u64,
+    /// The numbers at which a condition turns, ascending.
+    #[serde(skip)]
+    pub(super) bounds: Arc<[u64]>,
     #[serde(skip)]
     pub(super) classes: u32,
     #[serde(skip)]

@@ -95,7 +95,7 @@ impl<'r> PackReader<'r> {
         let rules = self.read_rules(top, &scope);
         self.set_highest_bounds(&rules);
         self.report_unused();
-        Some(Pack {
+        let pack = Pack {
             id: self.read_id(top)?,
             title: top.need_text("title"),
             kind: self.read_kind(top)?,
@@ -114,7 +114,8 @@ impl<'r> PackReader<'r> {
             classes: self.classes,
             lists: self.lists,
             calendar,
-        })
+        };
+        Some(pack.with_bounds())
     }
 
     fn read_kind(&self, top: &Table<'_>) -> Option<PackKind> {

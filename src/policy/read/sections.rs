@@ -108,6 +108,7 @@ impl PackReader<'_> {
             self.counters.push(Counter {
                 id,
                 highest: 0,
+                bounds: Arc::default(),
                 classes,
                 window: window.unwrap_or(Window::Ever),
                 per_importer: per.unwrap_or_default(),
