@@ -12,12 +12,14 @@ use serde_json::{Value, json};
 
 use super::AdminState;
 use crate::config::Snapshot;
+use crate::ledger::Total;
 use crate::policy::{Fact, Mechanism, Pack};
 
 /// `GET /api/v1/ledger`
 pub(super) async fn counters(State(state): State<AdminState>) -> Json<Value> {
     let snapshot = state.live.now();
-    let rows = state.ledger.totals().into_iter().map(|(key, since, people)| {
+    let totals = state.ledger.totals().await.unwrap_or_default();
+    let rows = totals.into_iter().map(|Total { key, since, people, error }| {
         let limit = limit(&snapshot, &key.pack, &key.counter);
         json!({
             "pack": key.pack,
@@ -26,6 +28,7 @@ pub(super) async fn counters(State(state): State<AdminState>) -> Json<Value> {
             "party": key.party,
             "since": since,
             "people": people,
+            "error": error,
             "limit": limit,
             "share": limit.map(|limit| people as f64 / limit as f64),
         })
@@ -49,9 +52,10 @@ pub(super) async fn mechanisms(State(state): State<AdminState>) -> Json<Value> {
 }
 
 /// Brings the gauges that nobody increments up to date: counters, the ends of mechanisms, the packs loaded.
-pub(super) fn measure(state: &AdminState, snapshot: &Snapshot) {
-    let totals = state.ledger.totals();
-    state.metrics.counters(totals.iter().map(|(key, _, people)| {
+pub(super) async fn measure(state: &AdminState, snapshot: &Snapshot) {
+    // Gauges of a store that does not answer stay as they were; its failure has a metric and makes the gateway unready.
+    let totals = state.ledger.totals().await.unwrap_or_default();
+    state.metrics.counters(totals.iter().map(|Total { key, people, .. }| {
         (&*key.pack, &*key.counter, *people, limit(snapshot, &key.pack, &key.counter).unwrap_or(0))
     }));
     let ends = snapshot.mechanisms.iter().filter_map(|mechanism| Some((&*mechanism.id, end(mechanism.until?)?)));

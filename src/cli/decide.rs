@@ -15,7 +15,7 @@ use super::{Answer, Failure, Outcome, json_line, load, lookup, note};
 use crate::admin::Question;
 use crate::config::Snapshot;
 use crate::gate::{self, Body, Stored};
-use crate::ledger::{self, Ledger};
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::transfer::{Category, Country, Decision, DigestKey, Reason};
 
@@ -103,7 +103,10 @@ fn counters(state: &Path) -> Result<(Option<Ledger>, DigestKey), Failure> {
         return Ok((None, DigestKey::ephemeral()));
     }
     match Ledger::open(state) {
-        Ok(ledger) => Ok((Some(ledger), ledger::digest_key(state)?)),
+        Ok(ledger) => {
+            let key = ledger.key();
+            Ok((Some(ledger), key))
+        }
         Err(error) => {
             note(&format!("the counters cannot be asked ({error}); people are counted from zero"));
             Ok((None, DigestKey::ephemeral()))

@@ -282,7 +282,7 @@ pub async fn rehearse(
     let packs = &envelope.snapshot.packs;
     let touches = packs.touches(&case);
     let counts = match ledger {
-        Some(ledger) => ledger.peek(&touches).map_err(std::io::Error::other)?,
+        Some(ledger) => ledger.peek(&touches).await.map_err(std::io::Error::other)?,
         None => touches.iter().map(|touch| Count { before: 0, adding: touch.people.len() as u64 }).collect(),
     };
     let outcome = packs.decide(&case, &touches, &counts);

@@ -155,6 +155,9 @@ pub struct Counter {
     /// The first counts at which rules answer differently, with the days those rules are in force, in ascending order.
     #[serde(skip)]
     pub(super) turns: Vec<(u64, Days)>,
+    /// The numbers at which a condition turns, ascending.
+    #[serde(skip)]
+    pub(super) bounds: Arc<[u64]>,
     #[serde(skip)]
     pub(super) classes: u32,
     #[serde(skip)]

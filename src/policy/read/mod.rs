@@ -96,7 +96,7 @@ impl<'r> PackReader<'r> {
         let rules = self.read_rules(top, &scope);
         let counted = self.note_bounds(&rules);
         self.report_unused();
-        Some(Pack {
+        let pack = Pack {
             id: self.read_id(top)?,
             title: top.need_text("title"),
             kind: self.read_kind(top)?,
@@ -116,7 +116,8 @@ impl<'r> PackReader<'r> {
             lists: self.lists,
             calendar,
             counted,
-        })
+        };
+        Some(pack.with_bounds())
     }
 
     fn read_kind(&self, top: &Table<'_>) -> Option<PackKind> {

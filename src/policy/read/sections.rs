@@ -129,6 +129,7 @@ impl PackReader<'_> {
                 id,
                 highest: 0,
                 turns: Vec::new(),
+                bounds: Arc::default(),
                 classes,
                 window: window.unwrap_or(Window::Ever),
                 per_importer: per.unwrap_or_default(),

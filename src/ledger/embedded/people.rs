@@ -4,7 +4,7 @@
 //! linear hash table: it grows by one bucket at a time, and a bucket is a short list of exact size. Assumes digests are
 //! spread evenly, which a keyed hash makes them; who does not know the key cannot aim at one bucket.
 
-use super::day::Day;
+use crate::ledger::day::Day;
 use crate::transfer::Digest;
 
 /// People a bucket holds on average: fewer cost memory, more cost time.
@@ -71,6 +71,11 @@ impl People {
             self.grow();
         }
         Sighting::New
+    }
+
+    /// Everyone, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Digest, Day)> {
+        self.buckets.iter().flatten().map(|seen| (seen.digest, seen.day))
     }
 
     /// Takes out everyone last seen before a day.
