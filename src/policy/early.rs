@@ -10,8 +10,9 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use super::pack::{Counter, Pack, Window};
+use super::view::belonging;
 use super::{Enabled, Mechanism, Packs};
-use crate::transfer::{Count, Touch};
+use crate::transfer::{Content, Count, Person, Touch};
 
 /// Days before the end of a mechanism at which warnings change their name, the nearest first.
 const NOTICES: [i32; 3] = [7, 30, 60];
@@ -104,6 +105,16 @@ impl<'p> Standing<'p> {
     fn of(pack: &'p Pack, counter: &'p Counter, now: Timestamp) -> Standing<'p> {
         let day = pack.day(now);
         Standing { pack, counter, day, since: counter.window.since(day) }
+    }
+
+    /// Where decisions may turn on the count, as a touch of the counter says it.
+    pub fn turns(&self) -> Arc<[u64]> {
+        self.counter.bounds.clone()
+    }
+
+    /// The people of some content that the counter counts.
+    pub fn counted<'c>(&self, content: &'c Content) -> impl Iterator<Item = &'c Person> {
+        belonging(self.pack, self.day, self.counter.classes, content)
     }
 
     /// First day of the window on another day.
