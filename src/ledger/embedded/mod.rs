@@ -29,7 +29,7 @@ use jiff::civil::Date;
 use tokio::sync::oneshot;
 
 use self::counters::{Counters, Noted};
-use self::store::{Store, cannot_open};
+use self::store::Store;
 use self::writer::{Shared, State};
 use super::day::Day;
 use super::error::LedgerError;
@@ -38,6 +38,7 @@ use super::{Total, most};
 use crate::transfer::{Count, CounterKey, Digest, Touch};
 
 pub use self::repair::{Repair, Salvage, repair};
+pub(super) use self::store::cannot_open;
 
 /// The counters of one gateway. Dropped, it writes what is left and closes the file.
 #[derive(Debug)]
