@@ -121,7 +121,7 @@ async fn row(
     if let Some(bound) = row.next_limit {
         let history = History {
             newcomers: ledger.arrivals(&total.key).await?.into_iter().collect(),
-            last_seen: ledger.last_seen(&total.key).await?.into_iter().collect(),
+            last_seen: ledger.by_last_day(&total.key).await?.into_iter().collect(),
         };
         let since = |day| standing.since_on(day);
         let (today, rolling) = (standing.day, standing.is_rolling());

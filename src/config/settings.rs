@@ -39,6 +39,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What a failure of our own becomes.
     pub failure: Failure,
+    /// Where people are counted, and under which key.
+    pub ledger: crate::ledger::Settings,
     /// Where the audit log is written.
     pub audit_directory: PathBuf,
     /// The admin door.

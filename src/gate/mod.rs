@@ -26,10 +26,12 @@ use jiff::Timestamp;
 
 use crate::audit::Audit;
 use crate::config::{Application, Live, OnFailure, Snapshot};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::{FailureOutcome, Metrics, Stage};
 use crate::policy::{Case, FactSet, FactValue, Interest, Outcome};
-use crate::transfer::{Action, Category, Cause, Content, Count, Decision, DigestKey, Direction, Mode, Party, Reason};
+use crate::transfer::{
+    Action, Category, Cause, Content, Count, Decision, DigestKey, Direction, Mode, Party, Reason, Touch,
+};
 
 pub use body::{Body, Stored};
 pub use clearance::{Clearance, Endpoint};
@@ -205,30 +207,45 @@ impl Gate {
         if touches.is_empty() {
             return packs.decide(case, &[], &[]);
         }
-        let observing = envelope.snapshot.settings.mode == Mode::Observe;
         let counted = self
             .ledger
             .decide(&touches, |counts| {
                 let outcome = packs.decide(case, &touches, counts);
-                let leaves = observing || outcome.action < Action::Block;
+                let leaves = envelope.leaves(&outcome);
                 (outcome, leaves)
             })
             .await;
-        counted.unwrap_or_else(|error| {
-            tracing::error!(%error, "the ledger failed");
-            match envelope.snapshot.settings.failure.ledger {
-                OnFailure::Closed => {
-                    self.metrics.failure(Stage::Ledger, FailureOutcome::Closed);
-                    LEDGER_FAILED.outcome()
-                }
-                OnFailure::Open => {
+        match counted {
+            Ok(outcome) => outcome,
+            Err(error) => self.uncounted(envelope, case, &touches, &error).await,
+        }
+    }
+
+    /// What becomes of a transfer whose people could not be counted. Where that failure is open it is judged by what the
+    /// counters showed last, and its people are kept to be counted later.
+    async fn uncounted(
+        &self,
+        envelope: &Envelope<'_>,
+        case: &Case<'_>,
+        touches: &[Touch],
+        error: &LedgerError,
+    ) -> Outcome {
+        tracing::error!(%error, "the ledger failed");
+        if envelope.snapshot.settings.failure.ledger == OnFailure::Open && error.is_outage() {
+            let mut outcome = envelope.snapshot.packs.decide(case, touches, &self.ledger.last_seen(touches));
+            let leaves = envelope.leaves(&outcome);
+            let kept = if leaves { self.ledger.keep(touches).await } else { Ok(()) };
+            match kept {
+                Ok(()) => {
                     self.metrics.failure(Stage::Ledger, FailureOutcome::Open);
-                    let mut outcome = packs.decide(case, &touches, &vec![Count::default(); touches.len()]);
                     outcome.warnings.push("ledger-failed".to_owned());
-                    outcome
+                    return outcome;
                 }
+                Err(error) => tracing::error!(%error, "people cannot be kept for later"),
             }
-        })
+        }
+        self.metrics.failure(Stage::Ledger, FailureOutcome::Closed);
+        LEDGER_FAILED.outcome()
     }
 
     /// The guard against content that rules ask about and nobody can read, where that failure is closed.
@@ -307,6 +324,11 @@ impl<'a> Envelope<'a> {
         }
         more.for_each(|facts| merged.to_mut().merge(facts));
         merged
+    }
+
+    /// Whether a transfer with this outcome leaves, and its people count.
+    fn leaves(&self, outcome: &Outcome) -> bool {
+        self.snapshot.settings.mode == Mode::Observe || outcome.action < Action::Block
     }
 
     fn case<'c>(&'c self, now: Timestamp, facts: &'c FactSet, content: &'c Content) -> Case<'c> {

@@ -49,6 +49,13 @@ pub enum LedgerError {
     Closed,
 }
 
+impl LedgerError {
+    /// Whether the store is there but cannot be used at the moment, as against one that must not be used.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, LedgerError::Unavailable(_) | LedgerError::Write(_))
+    }
+}
+
 impl fmt::Display for LedgerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -195,7 +195,7 @@ fn make(directory: &Path, path: &Path) -> io::Result<()> {
 }
 
 /// The bytes of a text of hex digits; space between them is skipped.
-fn from_hex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = text
         .chars()
         .filter(|c| !c.is_ascii_whitespace())

@@ -20,16 +20,20 @@ mod key;
 
 mod embedded;
 
+mod fleet;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use self::embedded::Embedded;
+use self::fleet::Fleet;
 use crate::transfer::{Count, CounterKey, Digest, DigestKey, Touch};
 
 pub use self::embedded::{Repair, Salvage, repair};
 pub use self::error::LedgerError;
+pub use self::fleet::{Address, Reach, Settings as FleetSettings};
 pub use self::forecast::{Forecast, History, Outlook};
 pub use self::key::{KeySource, Keys, digest_key, rotate};
 
@@ -46,6 +50,26 @@ struct Inner {
 #[derive(Debug)]
 enum Store {
     Embedded(Embedded),
+    Fleet(Arc<Fleet>),
+}
+
+/// The ledger as the operator means it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Where people are counted.
+    pub store: Choice,
+    /// Under which key.
+    pub key: KeySource,
+}
+
+/// Where people are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// In a file of the state directory.
+    #[default]
+    Embedded,
+    /// In a store that several gateways share.
+    Fleet(Box<FleetSettings>),
 }
 
 /// What one counter shows.
@@ -68,11 +92,33 @@ impl Ledger {
     /// Another process has it open, the directory or the key cannot be used, or the file is damaged, of another version
     /// or counted under another key.
     pub fn open(directory: &Path) -> Result<Ledger, LedgerError> {
-        let keys =
-            Keys::load(directory, &KeySource::State).map_err(|error| LedgerError::NoKey(error.to_string().into()))?;
+        Ledger::embedded(directory, &KeySource::State)
+    }
+
+    /// Opens the ledger the settings name. A store that cannot be reached is no error yet: transfers will be told.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::open`]; the key is not the one the store was counted under; the store has forgotten who was
+    /// counted.
+    pub async fn start(settings: &Settings, directory: &Path) -> Result<Ledger, LedgerError> {
+        match &settings.store {
+            Choice::Embedded => Ledger::embedded(directory, &settings.key),
+            Choice::Fleet(fleet) => {
+                let keys = keys(directory, &settings.key)?;
+                let key = keys.first();
+                Ok(Ledger::over(Store::Fleet(Fleet::connect((**fleet).clone(), keys, directory).await?), key))
+            }
+        }
+    }
+
+    fn embedded(directory: &Path, source: &KeySource) -> Result<Ledger, LedgerError> {
+        let keys = keys(directory, source)?;
         let key = keys.first();
-        let store = Store::Embedded(Embedded::open(directory, keys)?);
-        Ok(Ledger(Arc::new(Inner { store, key })))
+        Ok(Ledger::over(Store::Embedded(Embedded::open(directory, keys)?), key))
+    }
+
+    fn over(store: Store, key: DigestKey) -> Ledger {
+        Ledger(Arc::new(Inner { store, key }))
     }
 
     /// The key that digests for this ledger are made with.
@@ -98,6 +144,7 @@ impl Ledger {
         }
         match &self.0.store {
             Store::Embedded(store) => store.decide(touches, decide).await,
+            Store::Fleet(store) => store.decide(touches, decide).await,
         }
     }
 
@@ -108,6 +155,7 @@ impl Ledger {
     pub async fn peek(&self, touches: &[Touch]) -> Result<Vec<Count>, LedgerError> {
         match &self.0.store {
             Store::Embedded(store) => Ok(store.peek(touches)),
+            Store::Fleet(store) => store.peek(touches).await,
         }
     }
 
@@ -118,6 +166,7 @@ impl Ledger {
     pub async fn totals(&self) -> Result<Vec<Total>, LedgerError> {
         match &self.0.store {
             Store::Embedded(store) => Ok(store.totals()),
+            Store::Fleet(store) => store.totals().await,
         }
     }
 
@@ -128,6 +177,7 @@ impl Ledger {
     pub async fn count(&self, key: &CounterKey, since: Date) -> Result<u64, LedgerError> {
         match &self.0.store {
             Store::Embedded(store) => Ok(store.count(key, since)),
+            Store::Fleet(store) => store.count(key, since).await,
         }
     }
 
@@ -138,6 +188,19 @@ impl Ledger {
     pub async fn arrivals(&self, key: &CounterKey) -> Result<Vec<(Date, u64)>, LedgerError> {
         match &self.0.store {
             Store::Embedded(store) => Ok(store.arrivals(key)),
+            Store::Fleet(store) => store.arrivals(key).await,
+        }
+    }
+
+    /// How many people of a counter were last seen on each day, oldest first: who leaves a rolling window when. Nobody where
+    /// the store does not know.
+    ///
+    /// # Errors
+    /// The store cannot be asked.
+    pub async fn by_last_day(&self, key: &CounterKey) -> Result<Vec<(Date, u64)>, LedgerError> {
+        match &self.0.store {
+            Store::Embedded(store) => Ok(store.by_last_day(key)),
+            Store::Fleet(_) => Ok(Vec::new()),
         }
     }
 
@@ -149,6 +212,7 @@ impl Ledger {
     pub async fn people(&self, key: &CounterKey) -> Result<Vec<(Digest, Date)>, LedgerError> {
         match &self.0.store {
             Store::Embedded(store) => Ok(store.people(key)),
+            Store::Fleet(store) => store.people(key).await,
         }
     }
 
@@ -156,6 +220,7 @@ impl Ledger {
     pub fn generation(&self) -> usize {
         match &self.0.store {
             Store::Embedded(store) => store.generation(),
+            Store::Fleet(store) => store.generation(),
         }
     }
 
@@ -168,6 +233,39 @@ impl Ledger {
     pub async fn seed(&self, touch: &Touch, generation: usize, people: &[(Digest, Date)]) -> Result<(), LedgerError> {
         match &self.0.store {
             Store::Embedded(store) => store.seed(touch, generation, people).await,
+            Store::Fleet(store) => store.seed(touch, generation, people).await,
+        }
+    }
+
+    /// What the counters showed last, while the store cannot be asked.
+    pub fn last_seen(&self, touches: &[Touch]) -> Vec<Count> {
+        match &self.0.store {
+            Store::Embedded(store) => store.peek(touches),
+            Store::Fleet(store) => store.guess(touches),
+        }
+    }
+
+    /// Keeps the people of a transfer that leaves although they could not be counted, until they can. Those of an admitted
+    /// transfer whose write failed are with the file's writer already.
+    ///
+    /// # Errors
+    /// They cannot be kept: the transfer must not leave.
+    pub async fn keep(&self, touches: &[Touch]) -> Result<(), LedgerError> {
+        match &self.0.store {
+            Store::Embedded(_) => Ok(()),
+            Store::Fleet(store) => store.keep(touches).await,
+        }
+    }
+
+    /// Carries everybody in the store of a fleet over to the last secret of the key, which every gateway must have. A file
+    /// is carried over when it is opened.
+    ///
+    /// # Errors
+    /// The store cannot be asked, or another rotation is under way.
+    pub async fn advance(&self) -> Result<(), LedgerError> {
+        match &self.0.store {
+            Store::Embedded(_) => Ok(()),
+            Store::Fleet(store) => store.advance().await,
         }
     }
 
@@ -175,8 +273,13 @@ impl Ledger {
     pub fn failure(&self) -> Option<LedgerError> {
         match &self.0.store {
             Store::Embedded(store) => store.failure(),
+            Store::Fleet(store) => store.failure(),
         }
     }
+}
+
+fn keys(directory: &Path, source: &KeySource) -> Result<Keys, LedgerError> {
+    Keys::load(directory, source).map_err(|error| LedgerError::NoKey(error.to_string().into()))
 }
 
 /// How many people a counter notes one by one: the highest number any rule compares it with, and a margin so that a bound

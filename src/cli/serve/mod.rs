@@ -105,7 +105,7 @@ impl Gateway {
         let settings = &snapshot.settings;
         // Signals first: a stop that arrives during the start is not lost.
         let (hang_up, terminate) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
-        let ledger = Ledger::open(&settings.state).map_err(io::Error::other)?;
+        let ledger = Ledger::start(&settings.ledger, &settings.state).await.map_err(io::Error::other)?;
         let audit = Arc::new(Audit::open(&settings.audit_directory).map_err(|error| {
             io::Error::new(error.kind(), format!("audit log in {}: {error}", settings.audit_directory.display()))
         })?);

@@ -5,6 +5,8 @@
 
 mod bounds;
 
+mod counting;
+
 mod doors;
 
 mod holdings;
@@ -75,6 +77,7 @@ pub(super) fn file<'d>(top: &Section<'d>, reading: &Reading<'d>, origin: &Origin
         upstream: doors::upstream(top, reading),
         limits: bounds::limits(top),
         failure: bounds::failure(top),
+        ledger: counting::ledger(top, reading),
         audit_directory: bounds::audit(top, reading, &state),
         admin: doors::admin(top, reading, &listeners),
         drain: top.get("drain", value::duration).unwrap_or(bounds::DRAIN),
@@ -82,7 +85,6 @@ pub(super) fn file<'d>(top: &Section<'d>, reading: &Reading<'d>, origin: &Origin
         interception,
         state,
     };
-    bounds::ledger(top);
     Written {
         settings,
         importers,

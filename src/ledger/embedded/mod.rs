@@ -29,7 +29,7 @@ use jiff::civil::Date;
 use tokio::sync::oneshot;
 
 use self::counters::{Counters, Noted};
-use self::store::{Store, cannot_open};
+use self::store::Store;
 use self::writer::{Shared, State};
 use super::day::Day;
 use super::error::LedgerError;
@@ -38,6 +38,7 @@ use super::{Total, most};
 use crate::transfer::{Count, CounterKey, Digest, Touch};
 
 pub use self::repair::{Repair, Salvage, repair};
+pub(super) use self::store::cannot_open;
 
 /// The counters of one gateway. Dropped, it writes what is left and closes the file.
 #[derive(Debug)]
@@ -134,6 +135,11 @@ impl Embedded {
     /// How many people were new on each day.
     pub(super) fn arrivals(&self, key: &CounterKey) -> Vec<(Date, u64)> {
         self.shared.lock().counters.arrivals(key)
+    }
+
+    /// How many people were last seen on each day, oldest first.
+    pub(super) fn by_last_day(&self, key: &CounterKey) -> Vec<(Date, u64)> {
+        self.shared.lock().counters.by_last_day(key)
     }
 
     /// Everyone who was noted one by one, as the ledger knows them.

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::counters::{Beyond, CounterId};
@@ -62,15 +62,16 @@ pub fn repair(directory: &Path) -> Result<Repair, LedgerError> {
         Keys::load(directory, &KeySource::State).map_err(|error| LedgerError::NoKey(error.to_string().into()))?;
     let _lock = lock(directory)?;
     let path = file_in(directory);
-    let (found, whole) = read(directory, &path)?;
-    let other_key = match verdict(directory, &path, &keys) {
-        Ok(()) if whole => {
-            return Ok(Repair { kept: None, counters: salvaged(&found), doubtful: false, other_key: false });
-        }
+    let (whole, other_key) = match verdict(directory, &path, &keys) {
+        Ok(()) => (true, false),
+        Err(LedgerError::Key { .. }) => (true, true),
         Err(LedgerError::Version { file, found }) => return Err(LedgerError::Version { file, found }),
-        Err(LedgerError::Key { .. }) => true,
-        _ => false,
+        Err(_) => (false, false),
     };
+    let found = read(directory, &path)?;
+    if whole && !other_key {
+        return Ok(Repair { kept: None, counters: salvaged(&found), doubtful: false, other_key });
+    }
     let made = rebuild(directory, &found, !whole, &keys, generation(directory, &path, &keys))?;
     let kept = aside(&path);
     let io = |error: std::io::Error| cannot_open(&path, &error);
@@ -92,22 +93,17 @@ fn salvaged(found: &[Found]) -> Vec<Salvage> {
     found.iter().map(salvage).collect()
 }
 
-/// Everything that can be read, from a copy: opening a file may change it. The flag says whether its checksums hold.
-fn read(directory: &Path, path: &Path) -> Result<(Vec<Found>, bool), LedgerError> {
+/// Everything that can be read, from a copy. Opened for reading alone, a file is taken as it is; one that was not closed
+/// has to be brought to its last complete transaction first.
+fn read(directory: &Path, path: &Path) -> Result<Vec<Found>, LedgerError> {
     let copy = copy_of(directory, path)?;
-    let mut found = Vec::new();
-    let whole = guarded(|| {
-        let mut database = Database::builder().open(copy.path())?;
-        for (id, key, since) in counters(&database)? {
-            found.push(people(&database, id, key, since));
-        }
-        Ok(database.check_integrity().unwrap_or(false))
-    });
-    match whole {
-        Ok(whole) => Ok((found, whole)),
-        Err(_) if !found.is_empty() => Ok((found, false)),
-        Err(error) => Err(classify(path, error)),
-    }
+    let as_it_is = guarded(|| everyone(&ReadOnlyDatabase::open(copy.path())?));
+    as_it_is.or_else(|_| guarded(|| everyone(&Database::open(copy.path())?))).map_err(|error| classify(path, error))
+}
+
+fn everyone(database: &impl ReadableDatabase) -> Result<Vec<Found>, redb::Error> {
+    let counters = counters(database)?;
+    Ok(counters.into_iter().map(|(id, key, since)| people(database, id, key, since)).collect())
 }
 
 fn copy_of(directory: &Path, path: &Path) -> Result<tempfile::NamedTempFile, LedgerError> {
@@ -117,7 +113,7 @@ fn copy_of(directory: &Path, path: &Path) -> Result<tempfile::NamedTempFile, Led
     Ok(copy)
 }
 
-fn counters(database: &Database) -> Result<Vec<(CounterId, CounterKey, Day)>, redb::Error> {
+fn counters(database: &impl ReadableDatabase) -> Result<Vec<(CounterId, CounterKey, Day)>, redb::Error> {
     let mut counters = Vec::new();
     for row in database.begin_read()?.open_table(COUNTERS)?.iter()? {
         let (id, row) = row?;
@@ -129,7 +125,7 @@ fn counters(database: &Database) -> Result<Vec<(CounterId, CounterKey, Day)>, re
 }
 
 /// The people of a counter: from the first until one cannot be read, then from the last.
-fn people(database: &Database, id: CounterId, key: CounterKey, since: Day) -> Found {
+fn people(database: &impl ReadableDatabase, id: CounterId, key: CounterKey, since: Day) -> Found {
     let mut people = Vec::new();
     let name = people_of(id);
     let written = guarded(|| {
@@ -211,7 +207,7 @@ fn generation(directory: &Path, path: &Path, keys: &Keys) -> usize {
     let read = || {
         let copy = copy_of(directory, path).ok()?;
         guarded(|| {
-            let database = Database::builder().open(copy.path())?;
+            let database = Database::open(copy.path())?;
             store::version(&database)?;
             store::generation(&database, keys)
         })
