@@ -10,6 +10,7 @@ mod origin;
 mod people;
 mod ports;
 mod raw;
+mod redis;
 mod setup;
 
 pub use admin::Sample;
@@ -21,6 +22,7 @@ pub use origin::Origin;
 pub use people::{Person, person, pupils};
 pub use ports::free_port;
 pub use raw::{Raw, Reply, get, post};
+pub use redis::Redis;
 pub use setup::Setup;
 
 use std::time::{Duration, Instant};
