@@ -14,6 +14,8 @@ mod day;
 
 mod error;
 
+mod forecast;
+
 mod key;
 
 mod embedded;
@@ -32,6 +34,7 @@ use crate::transfer::{Count, CounterKey, Digest, DigestKey, Touch};
 pub use self::embedded::{Repair, Salvage, repair};
 pub use self::error::LedgerError;
 pub use self::fleet::{Address, Reach, Settings as FleetSettings};
+pub use self::forecast::{Forecast, History, Outlook};
 pub use self::key::{KeySource, Keys, digest_key, rotate};
 
 /// The counters. Clones are the same ledger.
@@ -186,6 +189,18 @@ impl Ledger {
         match &self.0.store {
             Store::Embedded(store) => Ok(store.arrivals(key)),
             Store::Fleet(store) => store.arrivals(key).await,
+        }
+    }
+
+    /// How many people of a counter were last seen on each day, oldest first: who leaves a rolling window when. Nobody where
+    /// the store does not know.
+    ///
+    /// # Errors
+    /// The store cannot be asked.
+    pub async fn by_last_day(&self, key: &CounterKey) -> Result<Vec<(Date, u64)>, LedgerError> {
+        match &self.0.store {
+            Store::Embedded(store) => Ok(store.by_last_day(key)),
+            Store::Fleet(_) => Ok(Vec::new()),
         }
     }
 

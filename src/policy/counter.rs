@@ -14,9 +14,10 @@ use crate::transfer::{CounterKey, Party, Touch};
 
 impl Packs {
     /// The counters this transfer would add people to. Exempt people are left out; where a party may be in several
-    /// countries, people are left out only if they are exempt in every pair that is in scope.
+    /// countries, people are left out only if they are exempt in every pair that is in scope. A counter that a rule asks
+    /// about on its own is among them with nobody to add.
     pub fn touches(&self, case: &Case<'_>) -> Vec<Touch> {
-        if case.content.people.is_empty() {
+        if case.content.people.is_empty() && self.iter().all(|pack| pack.counted == 0) {
             return Vec::new();
         }
         let scene = Scene::of(case);
@@ -34,17 +35,22 @@ fn touched(pack: &Pack, index: usize, scene: &Scene<'_>) -> Vec<Touch> {
     let Some(exempt) = views(pack, scene, day, Some(&carried)).map(|view| view.exempt).reduce(|a, b| a & b) else {
         return Vec::new();
     };
-    let counters = pack.counters.iter().filter(|counter| counter.days.contain(day));
-    counters.filter_map(|counter| touch(pack, counter, exempt, day, scene)).collect()
+    let counters = pack.counters.iter().enumerate().filter(|(_, counter)| counter.days.contain(day));
+    counters
+        .filter_map(|(index, counter)| {
+            let touch = touch(pack, counter, exempt, day, scene);
+            (!touch.people.is_empty() || pack.counted & (1 << index) != 0).then_some(touch)
+        })
+        .collect()
 }
 
-fn touch(pack: &Pack, counter: &Counter, exempt: u32, day: Date, scene: &Scene<'_>) -> Option<Touch> {
+fn touch(pack: &Pack, counter: &Counter, exempt: u32, day: Date, scene: &Scene<'_>) -> Touch {
     let counted = belonging(pack, day, counter.classes & !exempt, scene.case.content);
     let people: Vec<_> = counted.map(|person| person.digest).collect();
     let party = counter.per_importer.then(|| name(scene.case.importer));
     let key = CounterKey { pack: pack.id.clone(), counter: counter.id.clone(), party };
     let (since, bounds) = (counter.window.since(day), counter.bounds.clone());
-    (!people.is_empty()).then(|| Touch { key, since, day, people, bounds })
+    Touch { key, since, day, people, bounds }
 }
 
 impl Pack {
@@ -53,7 +59,7 @@ impl Pack {
     pub(super) fn with_bounds(mut self) -> Pack {
         let mut turns: Vec<BTreeSet<u64>> = vec![BTreeSet::new(); self.counters.len()];
         let mut visit = |condition: &Condition, _| {
-            if let Condition::Counter(index, bounds) = condition
+            if let Condition::Counter(index, bounds) | Condition::Counted(index, bounds) = condition
                 && let Some(turns) = turns.get_mut(*index)
             {
                 let ends = [bounds.min, bounds.max.map(|max| max.saturating_add(1))];
@@ -90,7 +96,7 @@ fn name(party: &Party) -> Arc<str> {
 impl Window {
     /// The first day of the window that ends on `day`. A rolling window takes in the same date of the earlier month:
     /// where a statute leaves that day open, counting it is the stricter reading.
-    fn since(self, day: Date) -> Date {
+    pub(super) fn since(self, day: Date) -> Date {
         let since = match self {
             Window::CalendarYears(years) => Date::new(day.year().saturating_sub(years - 1), 1, 1).ok(),
             Window::RollingMonths(months) => day.checked_sub(months.months()).ok(),

@@ -28,6 +28,12 @@ mod hostile; // malformed, oversized, encoded, aimed at the inside
 
 mod lifecycle; // start, stop, kill, counts that stay
 
+mod bounds; // many clients at a bound, one gateway and several
+
+mod crashes; // kill -9 at random moments: the count is never under
+
+mod midnight; // windows and mechanisms at their ends, with a clock that is moved
+
 mod reload; // changes under load
 
 mod startup; // mistakes in files

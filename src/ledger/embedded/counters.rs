@@ -200,6 +200,12 @@ impl Counters {
         days.into_iter().flatten().map(|(day, people)| (day.date(), *people)).collect()
     }
 
+    /// People noted one by one, by the last day they were seen.
+    pub(super) fn by_last_day(&self, key: &CounterKey) -> Vec<(Date, u64)> {
+        let days = self.of(key).map(|counter| counter.days.iter());
+        days.into_iter().flatten().map(|(day, people)| (day.date(), *people)).collect()
+    }
+
     /// Everyone who was noted one by one, with the last day they were seen.
     pub(super) fn people(&self, key: &CounterKey) -> Vec<(Digest, Date)> {
         let people = self.of(key).map(|counter| counter.people.iter());

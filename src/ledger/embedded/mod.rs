@@ -137,6 +137,11 @@ impl Embedded {
         self.shared.lock().counters.arrivals(key)
     }
 
+    /// How many people were last seen on each day, oldest first.
+    pub(super) fn by_last_day(&self, key: &CounterKey) -> Vec<(Date, u64)> {
+        self.shared.lock().counters.by_last_day(key)
+    }
+
     /// Everyone who was noted one by one, as the ledger knows them.
     pub(super) fn people(&self, key: &CounterKey) -> Vec<(Digest, Date)> {
         self.shared.lock().counters.people(key)
