@@ -46,6 +46,8 @@ mod commands; // the command line
 
 mod documents; // the README keeps its word
 
+mod ledger_store; // the store of a fleet: its key, its failures
+
 mod detection; // what the detectors find, and what they leave alone
 
 mod architecture; // the shape of the source

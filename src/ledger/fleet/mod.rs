@@ -19,6 +19,9 @@ mod spool;
 
 mod tend;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write;

@@ -12,6 +12,7 @@ mod origin;
 mod people;
 mod ports;
 mod raw;
+mod redis;
 mod setup;
 
 pub use admin::Sample;
@@ -24,6 +25,7 @@ pub use origin::Origin;
 pub use people::{Person, numbers_in, person, pupils};
 pub use ports::free_port;
 pub use raw::{Raw, Reply, get, post};
+pub use redis::Redis;
 pub use setup::Setup;
 
 use std::time::{Duration, Instant};
