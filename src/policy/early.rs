@@ -113,7 +113,7 @@ impl<'p> Standing<'p> {
     }
 
     /// The people of some content that the counter counts.
-    pub fn counted<'c>(&self, content: &'c Content) -> impl Iterator<Item = &'c Person> {
+    pub fn counted(&self, content: &'p Content) -> impl Iterator<Item = &'p Person> {
         belonging(self.pack, self.day, self.counter.classes, content)
     }
 

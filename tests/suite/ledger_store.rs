@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::harness::{Gateway, Origin, Person, Redis, Setup, eventually, pupils, tidegate};
 
 /// The lines of `[ledger]`, with a key that every gateway of the test is given.
-fn on(setup: Setup, store: &str, lines: &str) -> Setup {
+pub fn on(setup: Setup, store: &str, lines: &str) -> Setup {
     let key = setup.path("fleet.key");
     with_key(setup, store, lines, &key, "5e")
 }
@@ -20,7 +20,7 @@ fn with_key(setup: Setup, store: &str, lines: &str, key: &Path, byte: &str) -> S
     setup.log("info").tables(&format!("[ledger]\nstore = \"{store}\"\nkey_file = \"{}\"\n{lines}", key.display()))
 }
 
-fn at(redis: &Redis) -> String {
+pub fn at(redis: &Redis) -> String {
     format!("redis://127.0.0.1:{}/0", redis.port())
 }
 

@@ -14,7 +14,7 @@ use crate::cli::{Answer, Failure, Outcome};
 /// Options of the command.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  tidegate ledger export > people.csv\n  tidegate ledger export --pack cn --counter sensitive")]
-pub(super) struct Export {
+pub(in crate::cli) struct Export {
     /// Counters of this pack only
     #[arg(long, value_name = "ID")]
     pack: Option<String>,
