@@ -101,8 +101,7 @@ impl Fleet {
             }
         }
         self.link.command::<()>(redis::cmd("HDEL").arg(self.scripts.meta_key()).arg("from")).await?;
-        *lock(&self.known) = None;
-        Ok(())
+        self.look().await.map(drop)
     }
 
     /// Takes out who is in no window: last seen 13 months before the earlier of today and the latest day of the counter,
