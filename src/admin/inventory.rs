@@ -65,6 +65,7 @@ pub(super) async fn measure(state: &AdminState, snapshot: &Snapshot) {
     if let Ok(rows) = counters::rows(snapshot, &state.ledger, now).await {
         state.metrics.counters(&counters::shown(&rows));
     }
+    state.metrics.waiting_to_be_counted(state.ledger.spooled());
     let ends = snapshot.mechanisms.iter().filter_map(|mechanism| {
         let ending = snapshot.packs.ending(mechanism, &snapshot.enabled, now)?;
         Some((&*mechanism.id, ending.end.as_second()))

@@ -13,6 +13,8 @@ mod decide;
 
 pub mod demo;
 
+mod ledger;
+
 mod lookup;
 
 mod places;
@@ -80,6 +82,9 @@ enum Command {
     Places(places::Places),
     /// Say what the gateway would decide about some content; nothing is sent or counted
     Decide(decide::Decide),
+    /// What the counters show, where they are going, what goes in and out of them
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
     /// Run scenarios of packs and examples of detectors
     Test(test::Test),
     /// The authority that interception signs with
@@ -165,6 +170,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
         Command::Where(places) => r#where::run(&places, config, out),
         Command::Places(places) => places::run(&places, config, out),
         Command::Decide(decide) => decide::run(&decide, config, out),
+        Command::Ledger(ledger) => ledger::run(&ledger, config, out),
         Command::Test(test) => test::run(&test, config, out),
         Command::Ca(ca) => ca::run(&ca, config, out),
         Command::Trust(trust) => trust::run(&trust, config, out),

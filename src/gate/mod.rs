@@ -152,7 +152,8 @@ impl Gate {
         };
         let now = Timestamp::now();
         let case = envelope.case(now, &facts, &inspection.content);
-        let outcome = self.judge(envelope, &case, inspection.malformed).await;
+        let mut outcome = self.judge(envelope, &case, inspection.malformed).await;
+        envelope.forewarn(&case, &mut outcome);
         let decision = record::decision(envelope, now, inspection.content, inspection.found, outcome);
         self.conclude(decision, started)
     }
@@ -210,8 +211,9 @@ impl Gate {
         let counted = self
             .ledger
             .decide(&touches, |counts| {
-                let outcome = packs.decide(case, &touches, counts);
+                let mut outcome = packs.decide(case, &touches, counts);
                 let leaves = envelope.leaves(&outcome);
+                outcome.warnings.extend(envelope.near_limits(case, &touches, counts, leaves));
                 (outcome, leaves)
             })
             .await;
@@ -302,7 +304,10 @@ pub async fn rehearse(
         Some(ledger) => ledger.peek(&touches).await.map_err(std::io::Error::other)?,
         None => touches.iter().map(|touch| Count { before: 0, adding: touch.people.len() as u64 }).collect(),
     };
-    let outcome = packs.decide(&case, &touches, &counts);
+    let mut outcome = packs.decide(&case, &touches, &counts);
+    let leaves = envelope.leaves(&outcome);
+    outcome.warnings.extend(envelope.near_limits(&case, &touches, &counts, leaves));
+    envelope.forewarn(&case, &mut outcome);
     Ok(record::decision(envelope, now, inspection.content, inspection.found, outcome))
 }
 
@@ -329,6 +334,18 @@ impl<'a> Envelope<'a> {
     /// Whether a transfer with this outcome leaves, and its people count.
     fn leaves(&self, outcome: &Outcome) -> bool {
         self.snapshot.settings.mode == Mode::Observe || outcome.action < Action::Block
+    }
+
+    /// Warnings of counters that a transfer brings near a bound.
+    fn near_limits(&self, case: &Case<'_>, touches: &[Touch], counts: &[Count], leaves: bool) -> Vec<String> {
+        let share = self.snapshot.settings.near_limit;
+        self.snapshot.packs.near_bounds(touches, counts, leaves, share, case.now)
+    }
+
+    /// Warnings of mechanisms relied on that end soon.
+    fn forewarn(&self, case: &Case<'_>, outcome: &mut Outcome) {
+        let Snapshot { packs, mechanisms, enabled, .. } = &**self.snapshot;
+        outcome.warnings.extend(packs.ending_soon(&outcome.mechanisms, mechanisms, enabled, case.now));
     }
 
     fn case<'c>(&'c self, now: Timestamp, facts: &'c FactSet, content: &'c Content) -> Case<'c> {

@@ -256,6 +256,14 @@ impl Ledger {
         }
     }
 
+    /// People of transfers that left uncounted, who wait until the store can be asked again.
+    pub fn spooled(&self) -> u64 {
+        match &self.0.store {
+            Store::Embedded(_) => 0,
+            Store::Fleet(store) => store.spooled(),
+        }
+    }
+
     /// Carries everybody in the store of a fleet over to the last secret of the key, which every gateway must have. A file
     /// is carried over when it is opened.
     ///

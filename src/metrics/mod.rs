@@ -78,6 +78,7 @@ struct Families {
     counter_next_limit_ratio: Replaced,
     counter_new_per_day: Replaced,
     counter_forecast: Replaced,
+    ledger_spooled: IntGauge,
     mechanism_expiry: Replaced,
     failures: IntCounterVec,
     reload_successful: IntGauge,
@@ -123,6 +124,7 @@ impl Metrics {
             counter_next_limit_ratio: Replaced::new(&registry, names::COUNTER_NEXT_LIMIT_RATIO),
             counter_new_per_day: Replaced::new(&registry, names::COUNTER_NEW_PER_DAY),
             counter_forecast: Replaced::new(&registry, names::COUNTER_FORECAST),
+            ledger_spooled: register(&registry, IntGauge::with_opts(opts(names::LEDGER_SPOOLED))),
             mechanism_expiry: Replaced::new(&registry, names::MECHANISM_EXPIRY),
             failures: counters(&registry, names::FAILURES),
             reload_successful: register(&registry, IntGauge::with_opts(opts(names::RELOAD_SUCCESSFUL))),
@@ -214,6 +216,11 @@ impl Metrics {
             })
         });
         self.0.counter_forecast.set(forecasts.collect());
+    }
+
+    /// So many people wait to be counted.
+    pub fn waiting_to_be_counted(&self, people: u64) {
+        self.0.ledger_spooled.set(clamp(people));
     }
 
     /// When all mechanisms end, in seconds since 1970. Replaces what was shown before.

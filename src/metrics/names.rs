@@ -104,6 +104,11 @@ pub(super) const COUNTER_FORECAST: MetricName = gauge(
     &["pack", "counter", "estimate"],
     "The day the next limit is reached at the present rate, in seconds since 1970; absent when that is not within a year.",
 );
+pub(super) const LEDGER_SPOOLED: MetricName = gauge(
+    "tidegate_ledger_spooled_people",
+    &[],
+    "People of transfers that left while the ledger could not be asked, who wait to be counted.",
+);
 pub(super) const MECHANISM_EXPIRY: MetricName = gauge(
     "tidegate_mechanism_expiry_timestamp_seconds",
     &["mechanism"],
@@ -150,6 +155,7 @@ pub const NAMES: &[MetricName] = &[
     COUNTER_NEXT_LIMIT_RATIO,
     COUNTER_NEW_PER_DAY,
     COUNTER_FORECAST,
+    LEDGER_SPOOLED,
     MECHANISM_EXPIRY,
     FAILURES,
     RELOAD_SUCCESSFUL,

@@ -24,11 +24,14 @@ const OF_A_FLEET: [&str; 9] = [
     "client_key",
 ];
 
+/// From which share of a bound on decisions warn.
+const NEAR: f64 = 0.8;
+
 /// What only TLS asks for.
 const OF_TLS: [&str; 3] = ["ca_certificate", "client_certificate", "client_key"];
 
-/// `[ledger]`.
-pub(super) fn ledger<'d>(top: &Section<'d>, reading: &Reading<'d>) -> Settings {
+/// `[ledger]`, and from which share of a bound on decisions warn.
+pub(super) fn ledger<'d>(top: &Section<'d>, reading: &Reading<'d>) -> (Settings, f64) {
     let section = top.section("ledger", "[ledger]");
     let key = key(&section, reading);
     let store = section.at("store", value::text).filter(|store| store.value != "embedded");
@@ -41,8 +44,18 @@ pub(super) fn ledger<'d>(top: &Section<'d>, reading: &Reading<'d>) -> Settings {
             fleet(&section, reading, &store).map_or(Choice::Embedded, |fleet| Choice::Fleet(Box::new(fleet)))
         }
     };
+    let near_limit = near_limit(&section);
     section.finish();
-    Settings { store: choice, key }
+    (Settings { store: choice, key }, near_limit)
+}
+
+/// `warn_at`, in percent.
+fn near_limit(section: &Section<'_>) -> f64 {
+    let written = section.at("warn_at", value::number);
+    if let Some(wrong) = written.as_ref().filter(|percent| !(1..=100).contains(&percent.value)) {
+        section.document().advise(&wrong.span, "`warn_at` is a percentage from 1 to 100", "write `warn_at = 80`");
+    }
+    written.map_or(NEAR, |percent| percent.value.min(100) as f64 / 100.0)
 }
 
 fn key<'d>(section: &Section<'d>, reading: &Reading<'d>) -> KeySource {

@@ -67,6 +67,7 @@ pub(super) fn file<'d>(top: &Section<'d>, reading: &Reading<'d>, origin: &Origin
     let listeners = doors::listeners(top, reading);
     let interception = doors::interception(top, reading, &listeners, &state);
     let (importers, declarations) = parties::importers(top, reading);
+    let (ledger, near_limit) = counting::ledger(top, reading);
     let settings = Settings {
         mode: top.word("mode", MODES).unwrap_or(Mode::Enforce),
         exporter: parties::exporter(top, reading, origin.from),
@@ -77,7 +78,8 @@ pub(super) fn file<'d>(top: &Section<'d>, reading: &Reading<'d>, origin: &Origin
         upstream: doors::upstream(top, reading),
         limits: bounds::limits(top),
         failure: bounds::failure(top),
-        ledger: counting::ledger(top, reading),
+        ledger,
+        near_limit,
         audit_directory: bounds::audit(top, reading, &state),
         admin: doors::admin(top, reading, &listeners),
         drain: top.get("drain", value::duration).unwrap_or(bounds::DRAIN),

@@ -171,6 +171,11 @@ impl Fleet {
     }
 
     /// Why the store could not be asked last.
+    /// People who wait to be brought to the store.
+    pub(super) fn spooled(&self) -> u64 {
+        self.spool.waiting().iter().map(|touch| touch.people.len() as u64).sum()
+    }
+
     pub(super) fn failure(&self) -> Option<LedgerError> {
         lock(&self.failure).clone()
     }
