@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Days the rate is taken from.
 const PERIOD: i32 = 28;
@@ -55,7 +55,7 @@ pub struct Outlook<'a> {
 }
 
 /// New people a day, and the days on which the bound is reached at that rate. None: not within a year.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Forecast {
     /// Whole days the rate is taken from.
     pub days: u32,

@@ -113,7 +113,10 @@ impl<'p> Standing<'p> {
     }
 
     /// The people of some content that the counter counts.
-    pub fn counted<'c>(&self, content: &'c Content) -> impl Iterator<Item = &'c Person> {
+    pub fn counted<'c>(&self, content: &'c Content) -> impl Iterator<Item = &'c Person>
+    where
+        'p: 'c,
+    {
         belonging(self.pack, self.day, self.counter.classes, content)
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::harness::{Gateway, Origin, Person, Redis, Setup, eventually, pupils, tidegate};
 
 /// The lines of `[ledger]`, with a key that every gateway of the test is given.
-fn on(setup: Setup, store: &str, lines: &str) -> Setup {
+pub fn on(setup: Setup, store: &str, lines: &str) -> Setup {
     let key = setup.path("fleet.key");
     with_key(setup, store, lines, &key, "5e")
 }
@@ -20,7 +20,7 @@ fn with_key(setup: Setup, store: &str, lines: &str, key: &Path, byte: &str) -> S
     setup.log("info").tables(&format!("[ledger]\nstore = \"{store}\"\nkey_file = \"{}\"\n{lines}", key.display()))
 }
 
-fn at(redis: &Redis) -> String {
+pub fn at(redis: &Redis) -> String {
     format!("redis://127.0.0.1:{}/0", redis.port())
 }
 
@@ -247,6 +247,45 @@ fn a_cluster_keeps_the_ledger_in_one_slot() {
     let holding = nodes.iter().filter(|node| !node.command(&["keys", "*"]).is_empty()).count();
     assert_eq!(holding, 1);
     gateway.stop();
+}
+
+#[test]
+fn a_rotated_key_keeps_the_counts_of_one_gateway_and_of_a_fleet() {
+    let (origin, redis) = (Origin::start(), Redis::start());
+    let rotate = |setup: &Setup, more: &[&str]| {
+        let config = setup.write().display().to_string();
+        let arguments = [&["--config", &config, "ledger", "rotate"], more].concat();
+        tidegate(&arguments, setup.directory(), b"").success()
+    };
+    let alone = Setup::new();
+    let gateway = alone.start();
+    assert_eq!(send(&gateway, &origin, 0, 10), 200);
+    gateway.stop();
+    rotate(&alone, &[]);
+    let gateway = alone.start();
+    assert_eq!(send(&gateway, &origin, 5, 15), 200);
+    assert_eq!(counted(&gateway), 15.0);
+    gateway.stop();
+
+    let [first, second] = [(); 2].map(|()| on(Setup::new(), &at(&redis), ""));
+    let [gateway, other] = [&first, &second].map(Setup::start);
+    assert_eq!(send(&gateway, &origin, 0, 10), 200);
+    rotate(&first, &[]);
+    fs::copy(first.path("fleet.key"), second.path("fleet.key")).unwrap();
+    gateway.stop();
+    let gateway = first.start();
+    for either in [&gateway, &other] {
+        assert_eq!(send(either, &origin, 5, 15), 200);
+    }
+    other.stop();
+    let other = second.start();
+    rotate(&first, &["--finish"]);
+    for either in [&other, &gateway] {
+        assert_eq!(send(either, &origin, 10, 20), 200);
+        assert_eq!(counted(either), 20.0);
+    }
+    gateway.stop();
+    other.stop();
 }
 
 #[test]
