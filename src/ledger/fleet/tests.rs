@@ -242,6 +242,27 @@ async fn above_every_bound_people_are_estimated_and_the_counter_stays_above() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_starts_takes_out_people_of_closed_windows() {
+    let server = Server::start();
+    let first = machine(None);
+    let ledger = open(&server, &first).await;
+    admit(&ledger, &touch(date(2023, 5, 1), date(2024, 5, 1), 0..2_500, &[])).await;
+    admit(&ledger, &touch(date(2024, 10, 1), date(2025, 10, 1), 2_500..2_510, &[])).await;
+    let gone = Touch { key: key("gone"), ..touch(date(2023, 5, 1), date(2024, 5, 1), 0..3, &[]).remove(0) };
+    ledger.seed(&gone, 0, &[(people(0..1)[0], date(2022, 1, 1))]).await.unwrap();
+    drop(ledger);
+    let ledger = open(&server, &first).await;
+    for _ in 0..400 {
+        if server.command(&["zcard", "{test}:people:cn/plain"]) == "10" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(ledger.people(&key("plain")).await.unwrap().len(), 10);
+    assert_eq!(ledger.arrivals(&key("plain")).await.unwrap(), [(date(2025, 10, 1), 10)]);
+}
+
+#[tokio::test]
 async fn a_rotation_carries_everybody_over_while_gateways_count() {
     let server = Server::start();
     let first = machine(None);
