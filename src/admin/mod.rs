@@ -114,7 +114,11 @@ fn routes() -> Vec<Route> {
         read("/api/v1/decisions", Token, get(decisions::list)),
         read("/api/v1/decisions/{id}", Token, get(decisions::one)),
         read("/api/v1/ledger", Token, get(inventory::counters)),
-        read("/api/v1/ledger/people", Token, get(people::list).merge(post(people::seed).layer(DefaultBodyLimit::max(BODY)))),
+        read(
+            "/api/v1/ledger/people",
+            Token,
+            get(people::list).merge(post(people::seed).layer(DefaultBodyLimit::max(BODY))),
+        ),
         read("/api/v1/packs", Token, get(inventory::packs)),
         read("/api/v1/mechanisms", Token, get(inventory::mechanisms)),
         write("/api/v1/decide", post(decide::answer)),

@@ -71,6 +71,8 @@ pub async fn lines(ledger: &Ledger, key: &CounterKey, first: Option<char>) -> Re
     }
     people.sort_unstable();
     let party = key.party.as_deref().unwrap_or_default();
-    let line = |(digest, day): (String, String)| format!("{},{},{party},{day},{digest},{generation}\n", key.pack, key.counter);
+    let line = |(digest, day): (String, String)| {
+        format!("{},{},{party},{day},{digest},{generation}\n", key.pack, key.counter)
+    };
     Ok(people.into_iter().map(line).collect())
 }

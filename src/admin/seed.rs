@@ -129,7 +129,9 @@ impl Seed {
     fn read(&self, today: Date) -> Result<Vec<(Digest, Date)>, Unseeded> {
         let read = |(digest, day): &(String, Date)| {
             if *day > today {
-                return Err(Unseeded::Unclear(format!("{day} is yet to come; today is {today} where the pack counts")));
+                return Err(Unseeded::Unclear(format!(
+                    "{day} is yet to come; today is {today} where the pack counts"
+                )));
             }
             let digest = Digest::parse(digest);
             Ok((digest.ok_or_else(|| Unseeded::Unclear("a digest is 32 hexadecimal digits".to_owned()))?, *day))
@@ -160,7 +162,9 @@ impl std::fmt::Display for Unseeded {
         match self {
             Unseeded::Unclear(text) => f.write_str(text),
             Unseeded::Ledger(error) => error.fmt(f),
-            Unseeded::Audit(error) => write!(f, "the people are counted, but the audit log cannot be written: {error}"),
+            Unseeded::Audit(error) => {
+                write!(f, "the people are counted, but the audit log cannot be written: {error}")
+            }
         }
     }
 }

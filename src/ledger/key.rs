@@ -56,20 +56,28 @@ pub fn digest_key(directory: &Path) -> io::Result<DigestKey> {
     Ok(Keys::load(directory, &KeySource::State)?.first())
 }
 
-/// Adds a secret to the key of a state directory. The next start of the gateway carries the ledger over.
+/// Adds a secret to a key. The next start of a gateway carries its file over; a fleet moves on when it is told to.
 ///
 /// # Errors
-/// There is no key yet, or it cannot be read or written.
-pub fn rotate(directory: &Path) -> io::Result<()> {
-    let path = directory.join(FILE);
+/// There is no key yet, it cannot be read or written, or it is in the environment, where nobody else can change it.
+pub fn rotate(directory: &Path, source: &KeySource) -> io::Result<()> {
+    let path = match source {
+        KeySource::State => directory.join(FILE),
+        KeySource::File(path) => path.clone(),
+        KeySource::Variable(name) => {
+            return Err(invalid(format!("add 64 random hex digits to `{name}` where it is set")));
+        }
+    };
     let mut keys = Keys::read(&path)?;
     if keys.secrets.len() == MOST {
         return Err(io::Error::other("the key was rotated too often"));
     }
     keys.secrets.push(random()?);
-    let written = sealed(directory, &keys.secrets.concat())?;
-    written.persist(&path).map_err(|refused| refused.error)?;
-    File::open(directory)?.sync_all()
+    let as_text = fs::read(&path)?.iter().all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace());
+    let bytes = if as_text { lines_of_hex(&keys.secrets).into_bytes() } else { keys.secrets.concat() };
+    let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    sealed(beside, &bytes)?.persist(&path).map_err(|refused| refused.error)?;
+    File::open(beside)?.sync_all()
 }
 
 impl Keys {
@@ -194,6 +202,13 @@ fn make(directory: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
+fn lines_of_hex(secrets: &[[u8; LENGTH]]) -> String {
+    let line = |secret: &[u8; LENGTH]| {
+        secret.iter().map(|byte| format!("{byte:02x}")).chain(["\n".to_owned()]).collect::<String>()
+    };
+    secrets.iter().map(line).collect()
+}
+
 /// The bytes of a text of hex digits; space between them is skipped.
 pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = text
@@ -244,8 +259,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let before = Keys::load(directory.path(), &KeySource::State).unwrap();
         let digest = before.first().digest("email", b"x");
-        rotate(directory.path()).unwrap();
-        rotate(directory.path()).unwrap();
+        rotate(directory.path(), &KeySource::State).unwrap();
+        rotate(directory.path(), &KeySource::State).unwrap();
         let after = Keys::load(directory.path(), &KeySource::State).unwrap();
         assert_eq!(after.first().digest("email", b"x"), digest);
         assert_eq!((before.latest(), after.latest()), (0, 2));
@@ -276,8 +291,13 @@ mod tests {
         let path = directory.path().join("fleet.key");
         fs::write(&path, format!("{}\n{}\n", "ab".repeat(32), "01".repeat(32))).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        let keys = Keys::load(directory.path(), &KeySource::File(path)).unwrap();
+        let source = KeySource::File(path.clone());
+        let keys = Keys::load(directory.path(), &source).unwrap();
         assert_eq!(keys.secrets, [[0xab; 32], [0x01; 32]]);
+        rotate(directory.path(), &source).unwrap();
+        let longer = Keys::load(directory.path(), &source).unwrap();
+        assert_eq!((longer.latest(), longer.check(1)), (2, keys.check(1)));
+        assert!(fs::read_to_string(&path).unwrap().starts_with(&"ab".repeat(32)));
         let missing = KeySource::Variable("TIDEGATE_TEST_NO_SUCH_VARIABLE".to_owned());
         assert!(Keys::load(directory.path(), &missing).unwrap_err().to_string().contains("no `TIDEGATE"));
     }

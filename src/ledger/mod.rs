@@ -192,15 +192,14 @@ impl Ledger {
         }
     }
 
-    /// How many people of a counter were last seen on each day, oldest first: who leaves a rolling window when. Nobody where
-    /// the store does not know.
+    /// How many people of a counter were last seen on each day, oldest first: who leaves a rolling window when.
     ///
     /// # Errors
     /// The store cannot be asked.
     pub async fn by_last_day(&self, key: &CounterKey) -> Result<Vec<(Date, u64)>, LedgerError> {
         match &self.0.store {
             Store::Embedded(store) => Ok(store.by_last_day(key)),
-            Store::Fleet(_) => Ok(Vec::new()),
+            Store::Fleet(store) => store.by_last_day(key).await,
         }
     }
 

@@ -11,7 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::transfer::{Content, Country, Decision, Place};
@@ -210,7 +211,9 @@ impl Metrics {
         self.0.counter_new_per_day.set(of(|one| one.new_per_day));
         let forecasts = shown.iter().flat_map(|one| {
             let days = ESTIMATES.iter().zip(one.reached).filter_map(|(estimate, day)| Some((*estimate, day?)));
-            days.map(|(estimate, day)| (vec![one.pack.to_string(), one.counter.to_string(), estimate.to_owned()], day as f64))
+            days.map(|(estimate, day)| {
+                (vec![one.pack.to_string(), one.counter.to_string(), estimate.to_owned()], day as f64)
+            })
         });
         self.0.counter_forecast.set(forecasts.collect());
     }

@@ -113,7 +113,10 @@ impl<'p> Standing<'p> {
     }
 
     /// The people of some content that the counter counts.
-    pub fn counted(&self, content: &'p Content) -> impl Iterator<Item = &'p Person> {
+    pub fn counted<'c>(&self, content: &'c Content) -> impl Iterator<Item = &'c Person>
+    where
+        'p: 'c,
+    {
         belonging(self.pack, self.day, self.counter.classes, content)
     }
 
@@ -207,9 +210,16 @@ mod tests {
 
     #[test]
     fn notices_are_7_30_and_60_days_and_none_after_the_end() {
-        for (days_left, notice) in
-            [(-1, None), (0, Some(7)), (7, Some(7)), (8, Some(30)), (30, Some(30)), (31, Some(60)), (60, Some(60)), (61, None)]
-        {
+        for (days_left, notice) in [
+            (-1, None),
+            (0, Some(7)),
+            (7, Some(7)),
+            (8, Some(30)),
+            (30, Some(30)),
+            (31, Some(60)),
+            (60, Some(60)),
+            (61, None),
+        ] {
             let ending = Ending { last: date(2026, 12, 10), end: Timestamp::UNIX_EPOCH, days_left };
             assert_eq!(ending.notice(), notice, "{days_left}");
         }

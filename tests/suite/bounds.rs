@@ -45,7 +45,11 @@ fn race(load: &Load, origin: &Origin) {
     let singles = load.send(&singly(left_over.iter().copied()));
     let late = refused(&singles);
     assert_eq!(origin.people().len() as u64, BOUND - 1, "people at the origin");
-    assert_eq!(late.len(), left_over.len() + origin.people().len() - people_of(&messages, &left_over), "each has one answer");
+    assert_eq!(
+        late.len(),
+        left_over.len() + origin.people().len() - people_of(&messages, &left_over),
+        "each has one answer"
+    );
     let single = singles.iter().find_map(|(_, reply)| reply.as_ref().filter(|reply| reply.status != 200));
     assert_eq!(at_the_bound(single.expect("somebody is refused")), (BOUND - 1, 1));
 }
@@ -109,7 +113,12 @@ fn exempt_people_and_blocked_transfers_are_not_counted() {
     let url = |country: &str| format!("http://api.{country}.example:{}/", origin.port());
     let counted = || {
         let counters = gateway.admin("/api/v1/ledger").json();
-        counters["counters"].as_array().unwrap().iter().map(|counter| counter["people"].as_u64().unwrap()).sum::<u64>()
+        counters["counters"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|counter| counter["people"].as_u64().unwrap())
+            .sum::<u64>()
     };
     assert_eq!(gateway.post(&url("us"), &pupils(0, 5, Person::json)).status, 200);
     assert_eq!(counted(), 0, "exempt people count nowhere");

@@ -67,7 +67,8 @@ fn a_gateway_killed_at_random_moments_never_shows_fewer_people_than_left() {
         assert!(shown >= seen, "a kill took {} people out of the count", seen - shown);
         seen = shown;
         let first = kill % 300 * ROUND;
-        let load = Load { clients: CLIENTS, ports: vec![gateway.setup.port], host: host.clone(), shape: Person::contact };
+        let load =
+            Load { clients: CLIENTS, ports: vec![gateway.setup.port], host: host.clone(), shape: Person::contact };
         let clients = thread::spawn(move || load.send(&mixed(first, first + ROUND)));
         thread::sleep(Duration::from_millis(5 + dice.below(250)));
         setup = gateway.kill();

@@ -71,7 +71,10 @@ fn every_counter_is_shown_from_the_start_with_its_bounds() {
     let gateway = setup().start();
     let counters = gateway.admin("/api/v1/ledger").json();
     let plain = counters["counters"].as_array().unwrap().iter().find(|row| row["counter"] == "plain").unwrap();
-    assert_eq!((&plain["people"], &plain["next_limit"], &plain["limit"]), (&0.into(), &100_000.into(), &1_000_000.into()));
+    assert_eq!(
+        (&plain["people"], &plain["next_limit"], &plain["limit"]),
+        (&0.into(), &100_000.into(), &1_000_000.into())
+    );
     let labels = [("pack", "cn"), ("counter", "plain")];
     for (metric, value) in [("people", 0.0), ("limit", 1e6), ("next_limit", 1e5), ("next_limit_ratio", 0.0)] {
         let name = format!("tidegate_counter_{metric}");
@@ -98,7 +101,8 @@ fn a_decision_warns_from_eighty_percent_of_a_bound_on() {
     let ratio = gateway.metric("tidegate_counter_next_limit_ratio", &[("pack", "house"), ("counter", "ten")]);
     assert!((ratio - 9.0 / 11.0).abs() < 1e-9, "{ratio}");
     // A rehearsal warns as well, and counts nobody.
-    let rehearsed = gateway.admin_post("/api/v1/decide?to=US&from=CN&content_type=application/json", &pupils(9, 10, Person::contact));
+    let rehearsed = gateway
+        .admin_post("/api/v1/decide?to=US&from=CN&content_type=application/json", &pupils(9, 10, Person::contact));
     assert!(rehearsed.text().contains("counter-near-limit:house/ten"), "{}", rehearsed.text());
     gateway.stop();
     let late = setup().tables("[ledger]\nwarn_at = 95").start();
@@ -113,7 +117,9 @@ fn a_mechanism_that_ends_is_announced_at_60_30_and_7_days() {
                     from = 2026-01-15\nuntil = 2026-12-10\nfiled = 2026-01-20\n";
     let gateway = Setup::new().tables(contract).clock("2026-10-10T12:00:00Z").start();
     let origin = Origin::start();
-    for (day, notice) in [("2026-10-10", None), ("2026-10-11", Some(60)), ("2026-11-11", Some(30)), ("2026-12-03", Some(7))] {
+    for (day, notice) in
+        [("2026-10-10", None), ("2026-10-11", Some(60)), ("2026-11-11", Some(30)), ("2026-12-03", Some(7))]
+    {
         gateway.set_clock(&format!("{day}T12:00:00Z"));
         let url = format!("http://api.sg.example:{}/", origin.port());
         assert_eq!(gateway.post(&url, &pupils(0, 1, Person::json)).status, 200);
@@ -176,7 +182,10 @@ fn what_is_exported_can_be_imported_and_counts_once() {
     assert_eq!(running, exported, "the gateway lists whom the file holds");
     let mut lines = exported.lines();
     assert_eq!(lines.next(), Some("pack,counter,party,day,digest,generation"));
-    assert_eq!(lines.clone().filter(|line| line.starts_with("house/ten") || line.starts_with("house,ten")).count(), 5);
+    assert_eq!(
+        lines.clone().filter(|line| line.starts_with("house/ten") || line.starts_with("house,ten")).count(),
+        5
+    );
     assert_eq!(lines.count(), 15, "five people in three counters: {exported}");
     let again = run(&setup, &["import", "-", "--basis", "the same again"], &exported).success();
     assert!(again.contains("house/ten: 5 people brought in; it showed 5 and shows 5"), "{again}");
@@ -219,8 +228,12 @@ fn numbers_count_as_people_nobody_has_seen_until_their_window_ends() {
 /// Every record, those that are no decision too.
 fn audit(setup: &Setup) -> Vec<Value> {
     let files = fs::read_dir(setup.state().join("audit")).unwrap().map(|entry| entry.unwrap().path());
-    let texts = files.filter(|file| file.extension().is_some_and(|end| end == "jsonl")).map(|file| fs::read_to_string(file).unwrap());
-    texts.flat_map(|text| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()).collect()
+    let texts = files
+        .filter(|file| file.extension().is_some_and(|end| end == "jsonl"))
+        .map(|file| fs::read_to_string(file).unwrap());
+    texts
+        .flat_map(|text| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>())
+        .collect()
 }
 
 #[test]
@@ -233,14 +246,19 @@ fn raw_data_is_digested_on_the_way_in_and_kept_nowhere() {
     let name = file.display().to_string();
     let arguments = ["import", "--raw", &name, "--pack", "house", "--counter", "ten", "--basis", "sent in spring"];
     let said = run(&setup, &arguments, "").success();
-    assert!(said.contains("house/ten: 6 people brought in; it showed 2 and shows 6"), "the same digests as in traffic: {said}");
+    assert!(
+        said.contains("house/ten: 6 people brought in; it showed 2 and shows 6"),
+        "the same digests as in traffic: {said}"
+    );
     gateway.stop();
     fs::remove_file(file).unwrap();
-    for entry in fs::read_dir(setup.state()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+    for entry in fs::read_dir(setup.state()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
+    {
         let bytes = fs::read(&entry).unwrap();
         assert!(!bytes.windows(17).any(|window| window == b"tidegate-invented"), "{}", entry.display());
     }
-    let empty = run(&setup, &["import", "--raw", "-", "--pack", "house", "--counter", "ten", "--basis", "x"], "nobody");
+    let empty =
+        run(&setup, &["import", "--raw", "-", "--pack", "house", "--counter", "ten", "--basis", "x"], "nobody");
     assert_eq!(empty.code, 2);
     assert!(empty.stderr.contains("0 people found"), "{}", empty.stderr);
 }

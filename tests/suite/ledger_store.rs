@@ -250,6 +250,66 @@ fn a_cluster_keeps_the_ledger_in_one_slot() {
 }
 
 #[test]
+fn in_either_store_people_who_are_exempt_or_whose_data_stayed_are_not_counted() {
+    let (origin, redis) = (Origin::start(), Redis::start());
+    let crm =
+        "[[application]]\nname = \"crm\"\nclient = [\"127.0.0.1\"]\nfacts = { purpose = \"contract-necessity\" }\n";
+    for setup in [Setup::new(), on(Setup::new(), &at(&redis), "")] {
+        let gateway = setup.clone().start();
+        let url = format!("http://api.us.example:{}/", origin.port());
+        assert_eq!(gateway.post(&url, &pupils(0, 5, Person::json)).status, 451);
+        assert_eq!(counted(&gateway), 0.0);
+        assert_eq!(send(&gateway, &origin, 0, 3), 200);
+        gateway.stop();
+        let gateway = setup.tables(crm).start();
+        assert_eq!(send(&gateway, &origin, 10, 20), 200);
+        assert_eq!(gateway.post(&url, &pupils(10, 20, Person::json)).status, 200);
+        let people = |counter| gateway.metric("tidegate_counter_people", &[("pack", "cn"), ("counter", counter)]);
+        assert_eq!((people("plain"), people("sensitive")), (3.0, 0.0));
+        gateway.stop();
+    }
+}
+
+#[test]
+fn a_rotated_key_keeps_the_counts_of_one_gateway_and_of_a_fleet() {
+    let (origin, redis) = (Origin::start(), Redis::start());
+    let rotate = |setup: &Setup, more: &[&str]| {
+        let config = setup.write().display().to_string();
+        let arguments = [&["--config", &config, "ledger", "rotate"], more].concat();
+        tidegate(&arguments, setup.directory(), b"").success()
+    };
+    let alone = Setup::new();
+    let gateway = alone.start();
+    assert_eq!(send(&gateway, &origin, 0, 10), 200);
+    gateway.stop();
+    rotate(&alone, &[]);
+    let gateway = alone.start();
+    assert_eq!(send(&gateway, &origin, 5, 15), 200);
+    assert_eq!(counted(&gateway), 15.0);
+    gateway.stop();
+
+    let [first, second] = [(); 2].map(|()| on(Setup::new(), &at(&redis), ""));
+    let [gateway, other] = [&first, &second].map(Setup::start);
+    assert_eq!(send(&gateway, &origin, 0, 10), 200);
+    rotate(&first, &[]);
+    fs::copy(first.path("fleet.key"), second.path("fleet.key")).unwrap();
+    gateway.stop();
+    let gateway = first.start();
+    for either in [&gateway, &other] {
+        assert_eq!(send(either, &origin, 5, 15), 200);
+    }
+    other.stop();
+    let other = second.start();
+    rotate(&first, &["--finish"]);
+    for either in [&other, &gateway] {
+        assert_eq!(send(either, &origin, 10, 20), 200);
+        assert_eq!(counted(either), 20.0);
+    }
+    gateway.stop();
+    other.stop();
+}
+
+#[test]
 fn a_damaged_file_names_the_command_that_repairs_it() {
     let (origin, gateway) = (Origin::start(), Setup::new().start());
     assert_eq!(send(&gateway, &origin, 0, 10), 200);

@@ -82,7 +82,8 @@ fn content(answer: &[u8]) -> Result<Vec<u8>, Failure> {
     let end = memchr::memmem::find(answer, b"\r\n\r\n").unwrap_or(answer.len());
     let (head, body) = answer.split_at_checked(end).unwrap_or((answer, b""));
     let body = body.get(4..).unwrap_or_default();
-    let status = std::str::from_utf8(head).ok().and_then(|head| head.split_whitespace().nth(1)).unwrap_or("no status");
+    let status =
+        std::str::from_utf8(head).ok().and_then(|head| head.split_whitespace().nth(1)).unwrap_or("no status");
     if status == "200" {
         return Ok(body.to_vec());
     }

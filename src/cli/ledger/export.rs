@@ -13,7 +13,9 @@ use crate::cli::{Answer, Failure, Outcome};
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tidegate ledger export > people.csv\n  tidegate ledger export --pack cn --counter sensitive")]
+#[command(
+    after_help = "Examples:\n  tidegate ledger export > people.csv\n  tidegate ledger export --pack cn --counter sensitive"
+)]
 pub(in crate::cli) struct Export {
     /// Counters of this pack only
     #[arg(long, value_name = "ID")]
@@ -49,7 +51,8 @@ fn part(counters: &Counters, row: &Row, first: char) -> Result<String, Failure> 
         Access::Running(door) => {
             let party = row.party.as_deref().map(|party| format!("&party={}", encoded(party))).unwrap_or_default();
             let (pack, counter) = (encoded(&row.pack), encoded(&row.counter));
-            let text = door.text(&format!("/api/v1/ledger/people?pack={pack}&counter={counter}{party}&first={first}"))?;
+            let text =
+                door.text(&format!("/api/v1/ledger/people?pack={pack}&counter={counter}{party}&first={first}"))?;
             // The header of each part is left out.
             Ok(text.split_once('\n').map(|(_, lines)| lines.to_owned()).unwrap_or_default())
         }

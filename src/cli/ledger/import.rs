@@ -78,8 +78,11 @@ pub(super) fn run(import: &Import, config: Option<&Path>, out: &mut dyn Write) -
     let counters = Counters::open_or_make(config)?;
     let bytes = read(&import.file)?;
     let groups = if import.raw { raw(import, &counters, &bytes)? } else { listed(import, &counters, &bytes)? };
-    let sha256: String =
-        ring::digest::digest(&ring::digest::SHA256, &bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256: String = ring::digest::digest(&ring::digest::SHA256, &bytes)
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let audit = counters.audit()?;
     let source = import.file.file_name().map_or_else(|| "-".to_owned(), |name| name.to_string_lossy().into_owned());
     for ((pack, counter, party, basis, generation), people) in groups {
@@ -120,8 +123,11 @@ fn tell(json: bool, counter: &str, party: Option<&str>, done: Seeded, out: &mut 
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let unreadable = |error: std::io::Error| Failure::unable(format!("{}: {error}", file.display()));
-    let from: Box<dyn Read> =
-        if file == Path::new("-") { Box::new(std::io::stdin()) } else { Box::new(File::open(file).map_err(unreadable)?) };
+    let from: Box<dyn Read> = if file == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(file).map_err(unreadable)?)
+    };
     let mut bytes = Vec::new();
     from.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST {
@@ -149,14 +155,20 @@ fn raw(import: &Import, counters: &Counters, bytes: &[u8]) -> Result<Groups, Fai
     let limits = &counters.snapshot.settings.limits.decode;
     let account = decode::body(&hints, &mut &*bytes, limits, &mut collector)?;
     if !account.opaque.is_empty() {
-        return Err(Failure::unable(format!("{}: part of it cannot be read, so people would be missing", input.name())));
+        return Err(Failure::unable(format!(
+            "{}: part of it cannot be read, so people would be missing",
+            input.name()
+        )));
     }
     let content = Content { people: collector.finish().people, ..Content::default() };
     let day = import.day.unwrap_or(standing.day);
     let people: Vec<_> = standing.counted(&content).map(|person| (format!("{:?}", person.digest), day)).collect();
     if people.is_empty() {
         let found = content.people.len();
-        return Err(Failure::unable(format!("{}: {found} people found, none of whom {pack}/{counter} counts", input.name())));
+        return Err(Failure::unable(format!(
+            "{}: {found} people found, none of whom {pack}/{counter} counts",
+            input.name()
+        )));
     }
     let party = import.party.as_deref().map(Arc::from);
     Ok(BTreeMap::from([((pack.as_str().into(), counter.as_str().into(), party, basis.clone(), 0), people)]))
@@ -167,15 +179,20 @@ fn listed(import: &Import, counters: &Counters, bytes: &[u8]) -> Result<Groups, 
     let name = import.file.display();
     let text = std::str::from_utf8(bytes).map_err(|_| Failure::unable(format!("{name}: not UTF-8")))?;
     let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
-    let columns: Vec<&str> = lines.next().map(|(_, head)| head.split(',').map(str::trim).collect()).unwrap_or_default();
+    let columns: Vec<&str> =
+        lines.next().map(|(_, head)| head.split(',').map(str::trim).collect()).unwrap_or_default();
     let known = ["pack", "counter", "party", "day", "digest", "generation", "people", "basis"];
     let list = columns.contains(&"digest") != columns.contains(&"people");
     if !list || !columns.contains(&"pack") || !columns.contains(&"counter") {
-        let help = "a list begins with its columns, pack,counter and one of digest and people; --raw takes data itself";
+        let help =
+            "a list begins with its columns, pack,counter and one of digest and people; --raw takes data itself";
         return Err(Failure::unable(format!("{name}: {help}")));
     }
     if let Some(unknown) = columns.iter().find(|column| !known.contains(column)) {
-        return Err(Failure::unable(format!("{name}: nobody knows the column `{unknown}`; known are {}", known.join(", "))));
+        return Err(Failure::unable(format!(
+            "{name}: nobody knows the column `{unknown}`; known are {}",
+            known.join(", ")
+        )));
     }
     let mut groups = Groups::new();
     for (number, line) in lines {
@@ -217,13 +234,17 @@ impl Row<'_> {
     fn take(&self, import: &Import, counters: &Counters, groups: &mut Groups) -> Result<(), String> {
         let need = |name: &str| self.get(name).ok_or_else(|| format!("no `{name}`"));
         let (pack, counter) = (need("pack")?, need("counter")?);
-        let standing = counters.standing(pack, counter).map_err(|_| format!("no pack has the counter `{pack}/{counter}`"))?;
-        let written = self.get("day").map(|day| day.parse().map_err(|_| format!("`{day}` is no date"))).transpose()?;
+        let standing =
+            counters.standing(pack, counter).map_err(|_| format!("no pack has the counter `{pack}/{counter}`"))?;
+        let written =
+            self.get("day").map(|day| day.parse().map_err(|_| format!("`{day}` is no date"))).transpose()?;
         let day = written.or(import.day).unwrap_or(standing.day);
         let party: Option<Arc<str>> = self.get("party").map(Arc::from);
         let basis = self.get("basis").or(import.basis.as_deref());
         let basis = basis.ok_or("no `basis`: say what it is known from, here or with --basis")?.to_owned();
-        let generation = self.get("generation").map_or(Ok(0), |text| text.parse().map_err(|_| format!("`{text}` is no generation")))?;
+        let generation = self
+            .get("generation")
+            .map_or(Ok(0), |text| text.parse().map_err(|_| format!("`{text}` is no generation")))?;
         let people = match self.get("people") {
             Some(number) => {
                 let number = number.parse().map_err(|_| format!("`{number}` is no number of people"))?;

@@ -16,6 +16,8 @@ mod plot;
 
 mod repair;
 
+mod rotate;
+
 mod show;
 
 use std::io::Write;
@@ -46,6 +48,8 @@ pub(super) enum Ledger {
     Import(import::Import),
     /// Save what can be read of a damaged ledger
     Repair(repair::Repair),
+    /// Give the key of the ledger a new secret
+    Rotate(rotate::Rotate),
 }
 
 /// Runs a command.
@@ -56,6 +60,7 @@ pub(super) fn run(ledger: &Ledger, config: Option<&Path>, out: &mut dyn Write) -
         Ledger::Export(export) => export::run(export, config, out),
         Ledger::Import(import) => import::run(import, config, out),
         Ledger::Repair(repair) => repair::run(repair, config, out),
+        Ledger::Rotate(rotate) => rotate::run(rotate, config, out),
     }
 }
 

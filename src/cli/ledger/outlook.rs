@@ -64,7 +64,8 @@ fn sentence(row: &Row, out: &mut dyn Write) -> Result<(), Failure> {
         Some(day) => format!("The bound is reached about {day}"),
         None => "The bound is not reached within a year".to_owned(),
     };
-    let span = [("at the earliest", forecast.early), ("at the latest", forecast.late)].map(|(word, day)| end(word, day));
+    let span =
+        [("at the earliest", forecast.early), ("at the latest", forecast.late)].map(|(word, day)| end(word, day));
     Ok(writeln!(out, "  {likely}, {}.", span.join(", "))?)
 }
 

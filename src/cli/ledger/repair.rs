@@ -11,8 +11,10 @@ use crate::ledger::{self, Choice, Salvage};
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tidegate ledger repair\n  tidegate ledger repair --config /etc/tidegate/tidegate.toml --json\n\n\
-                        The damaged file is kept beside the new one. No gateway may run on the ledger")]
+#[command(
+    after_help = "Examples:\n  tidegate ledger repair\n  tidegate ledger repair --config /etc/tidegate/tidegate.toml --json\n\n\
+                        The damaged file is kept beside the new one. No gateway may run on the ledger"
+)]
 pub(in crate::cli) struct Repair {
     /// Print one JSON object
     #[arg(long)]
@@ -28,7 +30,8 @@ pub(super) fn run(repair: &Repair, config: Option<&Path>, out: &mut dyn Write) -
     if !settings.state.join("ledger.redb").exists() {
         return Err(Failure::unable(format!("there is no ledger in `{}`", settings.state.display())));
     }
-    let done = ledger::repair(&settings.state).map_err(|error| Failure::unable(error.to_string()))?;
+    let done =
+        ledger::repair(&settings.state, &settings.ledger.key).map_err(|error| Failure::unable(error.to_string()))?;
     if repair.json {
         json_line(out, &as_json(&done))?;
     } else {
@@ -75,7 +78,10 @@ fn words(done: &ledger::Repair, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "checksums did not hold: everybody counts as seen today")?;
     }
     if done.other_key {
-        writeln!(out, "the file was counted under another key: everybody in it stays, and counts once more when seen")?;
+        writeln!(
+            out,
+            "the file was counted under another key: everybody in it stays, and counts once more when seen"
+        )?;
     }
     Ok(())
 }

@@ -55,7 +55,9 @@ fn table(rows: &[Row], out: &mut dyn Write) -> Result<(), Failure> {
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let (w0, w1, w2, w3, w4) = (width(0), width(1), width(2), width(3), width(4));
-    for [counter, people, bound, share, since, reached] in std::iter::once(&heads).chain(&lines).filter(|_| !rows.is_empty()) {
+    for [counter, people, bound, share, since, reached] in
+        std::iter::once(&heads).chain(&lines).filter(|_| !rows.is_empty())
+    {
         let line = format!("{counter:<w0$}  {people:>w1$}  {bound:>w2$}  {share:>w3$}  {since:<w4$}  {reached}");
         writeln!(out, "{}", line.trim_end())?;
     }

@@ -147,6 +147,19 @@ mod tests {
     }
 
     #[test]
+    fn a_million_people_take_less_than_24_mib() {
+        let key = crate::transfer::DigestKey::new(&[7; 32]);
+        let mut people = People::new();
+        for number in 0..1_000_000u32 {
+            people.see(key.digest("person", &number.to_le_bytes()), Day(10));
+        }
+        // What an allocator adds to each bucket included.
+        let bucket = |bucket: &Vec<Seen>| bucket.capacity() * size_of::<Seen>() + size_of::<Vec<Seen>>() + 16;
+        let bytes: usize = people.buckets.iter().map(bucket).sum();
+        assert!(bytes < 24 << 20, "{bytes} bytes");
+    }
+
+    #[test]
     fn a_later_day_moves_a_person_and_expiry_takes_the_earlier_ones() {
         let mut people = People::new();
         for number in 0..1000 {

@@ -57,9 +57,8 @@ struct Found {
 ///
 /// # Errors
 /// A gateway runs on it, nothing of it can be read, or the new file cannot be written. The file is then where it was.
-pub fn repair(directory: &Path) -> Result<Repair, LedgerError> {
-    let keys =
-        Keys::load(directory, &KeySource::State).map_err(|error| LedgerError::NoKey(error.to_string().into()))?;
+pub fn repair(directory: &Path, source: &KeySource) -> Result<Repair, LedgerError> {
+    let keys = Keys::load(directory, source).map_err(|error| LedgerError::NoKey(error.to_string().into()))?;
     let _lock = lock(directory)?;
     let path = file_in(directory);
     let (whole, other_key) = match verdict(directory, &path, &keys) {

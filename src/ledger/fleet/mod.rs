@@ -47,6 +47,9 @@ pub use self::link::Reach;
 /// How often a transfer is decided again because counts moved past a bound meanwhile.
 const ROUNDS: usize = 64;
 
+/// Most days whose people are counted one day at a time.
+const LONGEST: u16 = 800;
+
 /// A fleet's store as the operator means it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -225,6 +228,24 @@ impl Fleet {
         let mut days: Vec<(u16, u64)> = self.link.command(&asked).await?;
         days.sort_unstable();
         Ok(days.into_iter().map(|(day, people)| (Day(day).date(), people)).collect())
+    }
+
+    /// How many people of a counter were last seen on each day.
+    pub(super) async fn by_last_day(&self, key: &CounterKey) -> Result<Vec<(Date, u64)>, LedgerError> {
+        let people = self.scripts.people_key(&name(key));
+        let end = |at: i8| redis::cmd("ZRANGE").arg(&people).arg(at).arg(at).arg("WITHSCORES").to_owned();
+        let first: Vec<(Vec<u8>, u16)> = self.link.command(&end(0)).await?;
+        let last: Vec<(Vec<u8>, u16)> = self.link.command(&end(-1)).await?;
+        let (Some((_, first)), Some((_, last))) = (first.first(), last.first()) else { return Ok(Vec::new()) };
+        // A window without end may go back for years; a forecast asks for the last of them.
+        let first = *first.max(&last.saturating_sub(LONGEST));
+        let mut asked = redis::pipe();
+        for day in first..=*last {
+            asked.cmd("ZCOUNT").arg(&people).arg(day).arg(day);
+        }
+        let counts: Vec<u64> = self.link.commands(&asked).await?;
+        let days = (first..).zip(counts).filter(|(_, count)| *count > 0);
+        Ok(days.map(|(day, count)| (Day(day).date(), count)).collect())
     }
 
     /// Everyone who was noted one by one.

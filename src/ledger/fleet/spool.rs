@@ -232,7 +232,8 @@ impl State {
                 file
             }
         };
-        // Half a record of an attempt that failed is written over.
+        // Half a record of an attempt that failed goes.
+        file.set_len(self.bytes)?;
         file.seek(io::SeekFrom::Start(self.bytes))?;
         file.write_all(record)?;
         file.sync_data()?;

@@ -101,8 +101,7 @@ impl Fleet {
             }
         }
         self.link.command::<()>(redis::cmd("HDEL").arg(self.scripts.meta_key()).arg("from")).await?;
-        *lock(&self.known) = None;
-        Ok(())
+        self.look().await.map(drop)
     }
 
     /// Takes out who is in no window: last seen 13 months before the earlier of today and the latest day of the counter,
@@ -117,15 +116,16 @@ impl Fleet {
             let latest = latest.first().map_or(u16::MAX, |(_, day)| *day as u16);
             let before = Day::of(today()).min(Day(latest)).date().checked_sub(13.months()).map_or(Day(0), Day::of);
             let before = before.0.min(since.saturating_sub(GRACE));
+            self.expire_sketches(&name, before).await?;
             loop {
                 let mut call = self.scripts.expire.prepare_invoke();
-                call.key(&people).key(self.scripts.arrivals_key(&name)).arg(before).arg(SLICE);
+                call.key(&people).key(self.scripts.arrivals_key(&name)).key(self.scripts.beyond_key(&name));
+                call.key(self.scripts.counters_key()).arg(before).arg(SLICE).arg(&name);
                 let left: u64 = self.link.script(&call, Duration::ZERO).await?;
                 if left == 0 {
                     break;
                 }
             }
-            self.expire_sketches(&name, before).await?;
         }
         Ok(())
     }

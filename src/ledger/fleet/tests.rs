@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::civil::date;
@@ -23,7 +23,11 @@ struct Server {
 
 impl Server {
     fn start() -> Server {
-        Server::on(TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port())
+        // Below the range of outgoing connections: a port of that range may be taken before the server has it.
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let start = (std::process::id() % 100) as u16 * 20;
+        let ports = std::iter::repeat_with(|| 9_800 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 2_000);
+        Server::on(ports.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap())
     }
 
     fn on(port: u16) -> Server {
@@ -209,6 +213,7 @@ async fn windows_follow_the_last_day_and_a_clock_set_back_lowers_nothing() {
         .await
         .unwrap();
     assert_eq!(ledger.count(&key("plain"), new).await.unwrap(), 3);
+    assert_eq!(ledger.by_last_day(&key("plain")).await.unwrap(), [(old, 1), (new, 2), (date(2026, 3, 1), 1)]);
     assert_eq!(ledger.count(&key("plain"), last_year).await.unwrap(), 4);
 }
 
@@ -237,12 +242,33 @@ async fn above_every_bound_people_are_estimated_and_the_counter_stays_above() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_starts_takes_out_people_of_closed_windows() {
+    let server = Server::start();
+    let first = machine(None);
+    let ledger = open(&server, &first).await;
+    admit(&ledger, &touch(date(2023, 5, 1), date(2024, 5, 1), 0..2_500, &[])).await;
+    admit(&ledger, &touch(date(2024, 10, 1), date(2025, 10, 1), 2_500..2_510, &[])).await;
+    let gone = Touch { key: key("gone"), ..touch(date(2023, 5, 1), date(2024, 5, 1), 0..3, &[]).remove(0) };
+    ledger.seed(&gone, 0, &[(people(0..1)[0], date(2022, 1, 1))]).await.unwrap();
+    drop(ledger);
+    let ledger = open(&server, &first).await;
+    for _ in 0..400 {
+        if server.command(&["zcard", "{test}:people:cn/plain"]) == "10" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(ledger.people(&key("plain")).await.unwrap().len(), 10);
+    assert_eq!(ledger.arrivals(&key("plain")).await.unwrap(), [(date(2025, 10, 1), 10)]);
+}
+
+#[tokio::test]
 async fn a_rotation_carries_everybody_over_while_gateways_count() {
     let server = Server::start();
     let first = machine(None);
     let before = open(&server, &first).await;
     admit(&before, &this_year(0..2_500)).await;
-    rotate(first.path()).unwrap();
+    rotate(first.path(), &KeySource::State).unwrap();
     let second = machine(Some(&first));
     let after = open(&server, &second).await;
     // The new key is there and not yet used: both gateways see the same people.

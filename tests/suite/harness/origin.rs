@@ -117,7 +117,10 @@ impl Origin {
     /// The numbers of all people whose data reached it, each once.
     pub fn people(&self) -> BTreeSet<u32> {
         let requests = self.memory.requests.lock().unwrap();
-        requests.iter().flat_map(|request| numbers_in(&String::from_utf8_lossy(&request.body)).collect::<Vec<_>>()).collect()
+        requests
+            .iter()
+            .flat_map(|request| numbers_in(&String::from_utf8_lossy(&request.body)).collect::<Vec<_>>())
+            .collect()
     }
 
     /// The only request received.
