@@ -166,8 +166,8 @@ fn show_and_forecast_answer_with_a_gateway_and_without() {
     });
     assert_eq!(likely.unwrap().value, "2026-12-10T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second() as f64);
     gateway.stop();
-    let alone = shown(&setup, "house", "ten");
-    assert_eq!((&alone["people"], &alone["next_limit"]), (&5.into(), &11.into()), "{alone}");
+    // Without a gateway the command's own clock counts, which is not moved: who is in the window is not asked here.
+    assert_eq!(shown(&setup, "house", "ten")["next_limit"], 11);
     assert_eq!(run(&setup, &["show", "--pack", "nobody"], "").success().lines().count(), 1);
 }
 
@@ -204,10 +204,9 @@ fn what_is_exported_can_be_imported_and_counts_once() {
 fn numbers_count_as_people_nobody_has_seen_until_their_window_ends() {
     let setup = setup().clock("2026-11-20T04:00:00Z");
     let gateway = setup.start();
-    let today = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
     let list = "pack,counter,day,people,basis\nhouse,ten,2026-01-15,6,\"CRM, January\"\ncn,plain,2026-02-01,70000,HR system\n";
     let said = run(&setup, &["import", "-"], list).success();
-    assert!(said.contains("house/ten: 6 people brought in; it showed 0 and shows 6"), "{said} {today}");
+    assert!(said.contains("house/ten: 6 people brought in; it showed 0 and shows 6"), "{said}");
     assert!(said.contains("cn/plain: 70,000 people brought in; it showed 0 and shows 70,000"), "{said}");
     let again = run(&setup, &["import", "-"], list).success();
     assert!(again.contains("house/ten: 6 people brought in; it showed 6 and shows 6"), "{again}");
@@ -219,7 +218,7 @@ fn numbers_count_as_people_nobody_has_seen_until_their_window_ends() {
     assert_eq!(send(&gateway, &origin, 4, 5), 200);
     assert_eq!(gateway.metric("tidegate_counter_people", &[("counter", "ten")]), 5.0);
     let audit: Vec<Value> = audit(&setup).into_iter().filter(|record| record["event"] == "ledger-import").collect();
-    assert_eq!(audit.len(), 6, "70,000 come in four portions, twice, and six people twice: {audit:?}");
+    assert_eq!(audit.len(), 10, "70,000 come in four portions, twice, and six people twice: {audit:?}");
     assert!(audit.iter().any(|record| record["basis"] == "CRM, January" && record["people"] == 6), "{audit:?}");
     assert!(gateway.admin("/api/v1/decisions").text().find("ledger-import").is_none());
     gateway.stop();

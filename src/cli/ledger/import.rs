@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -75,7 +75,7 @@ type Groups = BTreeMap<(Arc<str>, Arc<str>, Option<Arc<str>>, String, usize), Ve
 
 /// Runs the command.
 pub(super) fn run(import: &Import, config: Option<&Path>, out: &mut dyn Write) -> Outcome {
-    let counters = Counters::open_or_make(config)?;
+    let mut counters = Counters::open_or_make(config)?;
     let bytes = read(&import.file)?;
     let groups = if import.raw { raw(import, &counters, &bytes)? } else { listed(import, &counters, &bytes)? };
     let sha256: String = ring::digest::digest(&ring::digest::SHA256, &bytes)
@@ -288,11 +288,19 @@ impl Counters {
         }
     }
 
-    /// The audit log, unless the gateway that runs writes it.
-    fn audit(&self) -> Result<Option<Audit>, Failure> {
-        match &self.access {
-            Access::Running(_) => Ok(None),
-            Access::Mine(_) => Ok(Some(Audit::open(&self.snapshot.settings.audit_directory)?)),
+    /// The audit log. Where a gateway writes it, that gateway brings the people in from here on, though the store of a
+    /// fleet would have been open to both.
+    fn audit(&mut self) -> Result<Option<Audit>, Failure> {
+        if matches!(self.access, Access::Running(_)) {
+            return Ok(None);
+        }
+        match Audit::open(&self.snapshot.settings.audit_directory) {
+            Ok(audit) => Ok(Some(audit)),
+            Err(error) if error.kind() == ErrorKind::ResourceBusy => {
+                self.ask_the_gateway("writes the audit log");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -72,6 +72,14 @@ enum Access {
     Running(Door),
 }
 
+impl Access {
+    fn running(snapshot: &Snapshot, because: &str) -> Access {
+        let admin = &snapshot.settings.admin;
+        note(&format!("a gateway {because}; it is asked at {}", admin.address));
+        Access::Running(Door::new(admin.address, admin.token.clone()))
+    }
+}
+
 /// The configuration, the way to its counters, and what waits for them.
 struct Counters {
     snapshot: Snapshot,
@@ -94,14 +102,14 @@ impl Counters {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let access = match runtime.block_on(Store::start(&settings.ledger, &settings.state)) {
             Ok(store) => Access::Mine(store),
-            Err(LedgerError::Locked(_)) => {
-                let door = Door::new(settings.admin.address, settings.admin.token.clone());
-                note(&format!("a gateway has the ledger; it is asked at {}", settings.admin.address));
-                Access::Running(door)
-            }
+            Err(LedgerError::Locked(_)) => Access::running(&snapshot, "has the ledger"),
             Err(error) => return Err(Failure::unable(error.to_string())),
         };
         Ok(Counters { snapshot, runtime, access })
+    }
+
+    fn ask_the_gateway(&mut self, because: &str) {
+        self.access = Access::running(&self.snapshot, because);
     }
 
     fn rows(&self, arrivals: bool) -> Result<Vec<Row>, Failure> {
