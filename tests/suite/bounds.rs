@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::{Fate, Load, Origin, Person, Reply, Setup, mixed, singly};
+use crate::harness::{Fate, Load, Origin, Person, Redis, Reply, Setup, mixed, pupils, singly};
+use crate::ledger_store::{at, on};
 
 /// Sensitive data of so many people since 1 January needs a security assessment, which nobody here holds.
 const BOUND: u64 = 10_000;
@@ -93,6 +94,19 @@ fn of_64_clients_at_a_bound_of_10_000_exactly_9_999_people_leave() {
 }
 
 #[test]
+fn of_64_clients_of_three_gateways_on_one_redis_exactly_9_999_people_leave() {
+    let (origin, redis) = (Origin::start(), Redis::start());
+    let gateways = [(); 3].map(|()| on(setup(), &at(&redis), "").start());
+    let load = load(gateways.iter().map(|gateway| gateway.setup.port).collect(), &origin);
+    race(&load, &origin);
+    for gateway in gateways {
+        let shown = gateway.metric("tidegate_counter_people", &[("pack", "cn"), ("counter", "sensitive")]);
+        assert_eq!(shown, (BOUND - 1) as f64);
+        gateway.stop();
+    }
+}
+
+#[test]
 fn exempt_people_and_blocked_transfers_are_not_counted() {
     let exempt = "[[application]]\nname = \"orders\"\nclient = [\"127.0.0.0/8\"]\nfacts = { purpose = \"contract-necessity\" }\n";
     let (origin, gateway) = (Origin::start(), Setup::new().tables(exempt).start());
@@ -106,14 +120,14 @@ fn exempt_people_and_blocked_transfers_are_not_counted() {
             .map(|counter| counter["people"].as_u64().unwrap())
             .sum::<u64>()
     };
-    assert_eq!(gateway.post(&url("us"), &crate::harness::pupils(0, 5, Person::json)).status, 200);
+    assert_eq!(gateway.post(&url("us"), &pupils(0, 5, Person::json)).status, 200);
     assert_eq!(counted(), 0, "exempt people count nowhere");
     let setup = gateway.setup.clone();
     gateway.stop();
     // The same without the exemption: sensitive data without a contract is stopped, and the stop counts nobody.
     let gateway = Setup::new().start();
     for _ in 0..3 {
-        assert_eq!(gateway.post(&url("us"), &crate::harness::pupils(0, 5, Person::json)).status, 451);
+        assert_eq!(gateway.post(&url("us"), &pupils(0, 5, Person::json)).status, 451);
     }
     assert_eq!(gateway.metric("tidegate_counter_people", &[]), 0.0);
     gateway.stop();

@@ -48,6 +48,8 @@ mod documents; // the README keeps its word
 
 mod ledger_store; // the store of a fleet: its key, its failures
 
+mod ledger_commands; // what people see of the counters: show, forecast, export, import, repair; early warnings
+
 mod detection; // what the detectors find, and what they leave alone
 
 mod architecture; // the shape of the source

@@ -16,7 +16,7 @@ use crate::cli::{Answer, Failure, Outcome};
 #[command(
     after_help = "Examples:\n  tidegate ledger export > people.csv\n  tidegate ledger export --pack cn --counter sensitive"
 )]
-pub(super) struct Export {
+pub(in crate::cli) struct Export {
     /// Counters of this pack only
     #[arg(long, value_name = "ID")]
     pack: Option<String>,

@@ -41,7 +41,7 @@ const LARGEST: u64 = 512 << 20;
     tidegate ledger import --raw sent-2026-03.json --pack cn --counter plain --day 2026-03-31 --basis \"CRM sync of March\"\n\n\
     A list begins with its columns: pack,counter,party,day,digest,generation or pack,counter,party,day,people,basis\n\
     (party, day, generation may be left out). Each import is an entry of the audit log")]
-pub(super) struct Import {
+pub(in crate::cli) struct Import {
     /// A list, or with --raw the data itself; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,

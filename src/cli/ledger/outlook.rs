@@ -16,7 +16,7 @@ use crate::cli::{Answer, Failure, Outcome, counted, json_line};
 #[command(after_help = "Examples:\n  tidegate ledger forecast\n  \
                         tidegate ledger forecast --within 30 || mail -s \"a bound is near\" compliance@example.com\n\n\
                         docs/ledger.md says how the rate and its interval are taken")]
-pub(super) struct Forecast {
+pub(in crate::cli) struct Forecast {
     /// Answer no (exit 1) if a bound is likely to be reached within so many days
     #[arg(long, value_name = "DAYS")]
     within: Option<u16>,

@@ -15,7 +15,7 @@ use crate::ledger::{self, Choice, Salvage};
     after_help = "Examples:\n  tidegate ledger repair\n  tidegate ledger repair --config /etc/tidegate/tidegate.toml --json\n\n\
                         The damaged file is kept beside the new one. No gateway may run on the ledger"
 )]
-pub(super) struct Repair {
+pub(in crate::cli) struct Repair {
     /// Print one JSON object
     #[arg(long)]
     json: bool,

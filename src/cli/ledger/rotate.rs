@@ -10,7 +10,7 @@ use crate::ledger::{self, Choice, Ledger as Store};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  tidegate ledger rotate\n  tidegate ledger rotate --finish\n\n\
                         A fleet: rotate on one machine, copy the key to every gateway, restart them one by one, then finish")]
-pub(super) struct Rotate {
+pub(in crate::cli) struct Rotate {
     /// Carry a fleet's ledger over to the last secret of the key, which every gateway must have by now
     #[arg(long)]
     finish: bool,

@@ -14,7 +14,7 @@ use crate::cli::{Answer, Failure, Outcome, json_line};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  tidegate ledger show\n  tidegate ledger show --pack cn --no-plot\n  \
                         tidegate ledger show --json | jq '.counters[] | select(.next_share > 0.8)'")]
-pub(super) struct Show {
+pub(in crate::cli) struct Show {
     /// Counters of this pack only
     #[arg(long, value_name = "ID")]
     pack: Option<String>,
