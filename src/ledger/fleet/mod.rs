@@ -170,12 +170,12 @@ impl Fleet {
         kept.unwrap_or(Err(LedgerError::Closed))
     }
 
-    /// Why the store could not be asked last.
     /// People who wait to be brought to the store.
     pub(super) fn spooled(&self) -> u64 {
         self.spool.waiting().iter().map(|touch| touch.people.len() as u64).sum()
     }
 
+    /// Why the store could not be asked last.
     pub(super) fn failure(&self) -> Option<LedgerError> {
         lock(&self.failure).clone()
     }
@@ -390,7 +390,8 @@ impl Fleet {
         if self.spool.is_empty() {
             return Ok(());
         }
-        let _one = self.draining.lock().await;
+        let turn = tokio::time::timeout(self.settings.reach.timeout, self.draining.lock()).await;
+        let _one = turn.map_err(|_| LedgerError::Unavailable("others wait to be counted first".into()))?;
         for touch in self.spool.waiting() {
             for people in touch.people.chunks(1000) {
                 let slice = [Touch { people: people.to_vec(), ..touch.clone() }];

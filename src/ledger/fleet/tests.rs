@@ -118,11 +118,11 @@ fn count(before: u64, adding: u64) -> Count {
 async fn no_race_of_three_gateways_crosses_a_bound_and_nobody_who_fits_is_refused() {
     let server = Server::start();
     let first = machine(None);
-    let ledgers = [
-        open(&server, &first).await,
-        open(&server, &machine(Some(&first))).await,
-        open(&server, &machine(Some(&first))).await,
-    ];
+    let mut ledgers = vec![open(&server, &first).await];
+    let others = [machine(Some(&first)), machine(Some(&first))];
+    for other in &others {
+        ledgers.push(open(&server, other).await);
+    }
     let admitted = Arc::new(AtomicU64::new(0));
     let tasks: Vec<_> = (0..48u64)
         .map(|task| {
@@ -172,7 +172,8 @@ async fn counters_of_one_transfer_are_judged_and_changed_together() {
     let seen = ledger.decide(&both(0..4), few).await.unwrap();
     assert_eq!(seen, [count(0, 4), count(0, 4), count(0, 0)]);
     // Another gateway that has seen nothing yet takes the counts for 0, is told better, and lets nobody through.
-    let other = open(&server, &machine(Some(&first))).await;
+    let second = machine(Some(&first));
+    let other = open(&server, &second).await;
     let mut asked = 0;
     let judge = |counts: &[Count]| {
         asked += 1;
@@ -194,7 +195,8 @@ async fn counters_of_one_transfer_are_judged_and_changed_together() {
 #[tokio::test]
 async fn windows_follow_the_last_day_and_a_clock_set_back_lowers_nothing() {
     let server = Server::start();
-    let ledger = open(&server, &machine(None)).await;
+    let first = machine(None);
+    let ledger = open(&server, &first).await;
     let (old, new) = (date(2025, 12, 31), NEW_YEAR);
     let last_year = date(2025, 1, 1);
     admit(&ledger, &touch(last_year, old, 0..2, &[])).await;
@@ -228,7 +230,8 @@ async fn above_every_bound_people_are_estimated_and_the_counter_stays_above() {
     admit(&ledger, &at(date(2025, 12, 1), 0..most)).await;
     admit(&ledger, &at(date(2026, 2, 1), most..2 * most)).await;
     // A gateway that does not know about the sketches yet.
-    let other = open(&server, &machine(Some(&first))).await;
+    let second = machine(Some(&first));
+    let other = open(&server, &second).await;
     for ledger in [&ledger, &other] {
         let seen = peek(ledger, &at(date(2026, 2, 1), 0..1)).await;
         let share = seen.before as f64 / (2 * most) as f64;
