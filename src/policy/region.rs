@@ -46,6 +46,13 @@ impl Countries {
         }
     }
 
+    /// Inserts, and says whether it was there before.
+    pub(super) fn replace(&mut self, country: Country) -> bool {
+        let was = self.contains(country);
+        self.insert(country);
+        was
+    }
+
     pub(super) fn contains(&self, country: Country) -> bool {
         let (word, bit) = slot(country);
         self.0.get(word).is_some_and(|word| word & bit != 0)

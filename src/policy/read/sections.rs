@@ -105,9 +105,13 @@ impl PackReader<'_> {
             let window = table.need("window").and_then(|window| self.window(&window));
             let days = self.days(&table);
             let id = self.counter_names.add(self.reader, entry.key, entry.key_span.clone());
+            let titles = self.classes.iter().enumerate().filter(|(index, _)| classes & (1 << index) != 0);
+            let titles: Vec<&str> = titles.map(|(_, class)| &*class.title).collect();
             self.counters.push(Counter {
                 id,
+                title: titles.join(" or ").into(),
                 highest: 0,
+                bounds: Vec::new(),
                 classes,
                 window: window.unwrap_or(Window::Ever),
                 per_importer: per.unwrap_or_default(),
