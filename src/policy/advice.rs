@@ -153,12 +153,12 @@ impl<'a> Advisor<'a> {
         let mut tried: Vec<(usize, usize)> = Vec::new();
         let mut advice = Vec::new();
         for (pack, rule, block) in self.blocking() {
-            let Some((counter, _)) = rule.counter() else { continue };
-            if tried.contains(&(block.pack, counter)) {
-                continue;
+            for (counter, _) in rule.counters() {
+                if !tried.contains(&(block.pack, counter)) {
+                    tried.push((block.pack, counter));
+                    advice.extend(self.room(pack, block.pack, counter));
+                }
             }
-            tried.push((block.pack, counter));
-            advice.extend(self.room(pack, block.pack, counter));
         }
         advice
     }

@@ -257,12 +257,24 @@ impl Rule {
         Verdict::Fires(offered.map(|(index, _)| index).collect())
     }
 
-    /// The first counter with a lower bound that the rule compares.
-    pub(super) fn counter(&self) -> Option<(usize, u64)> {
-        let mut found = None;
+    /// The counters with a lower bound that the rule compares, with the bound as it is written.
+    pub(super) fn counters(&self) -> Vec<(usize, u64)> {
+        self.counters_where(|_| true)
+    }
+
+    /// Those of them whose bounds hold in a view: the ones that made the rule fire.
+    pub(super) fn counters_in(&self, view: &View<'_>) -> Vec<(usize, u64)> {
+        self.counters_where(|condition| condition.holds(view) == Some(true))
+    }
+
+    fn counters_where(&self, wanted: impl Fn(&Condition) -> bool) -> Vec<(usize, u64)> {
+        let mut found = Vec::new();
         self.when.walk(false, &mut |condition, negated| {
-            if let (Condition::Counter(index, bounds), false, None) = (condition, negated, found) {
-                found = bounds.written.map(|limit| (*index, u64::try_from(limit).unwrap_or(0)));
+            if let (Condition::Counter(index, bounds), false) = (condition, negated)
+                && let Some(limit) = bounds.written
+                && wanted(condition)
+            {
+                found.push((*index, u64::try_from(limit).unwrap_or(0)));
             }
         });
         found
@@ -270,7 +282,7 @@ impl Rule {
 }
 
 fn reason(pack: &Pack, rule: &Rule, view: &View<'_>, action: Action, needs: Vec<Arc<str>>, binds: bool) -> Reason {
-    let counter = rule.counter().zip(view.carried).map(|((index, limit), carried)| {
+    let counter = rule.counters_in(view).first().copied().zip(view.carried).map(|((index, limit), carried)| {
         let Count { before, adding } = carried.shown(index);
         CounterView { before, adding, limit }
     });

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::pack::Confidence;
+
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -62,6 +64,8 @@ pub struct Fact {
     pub about: About,
     /// The question in plain words.
     pub ask: Arc<str>,
+    /// How sure it is that the law asks this.
+    pub confidence: Confidence,
 }
 
 /// Why an answer cannot be one.

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 
 use super::condition::Condition;
+use super::pack::Confidence;
 use crate::transfer::Country;
 
 /// A set of countries as one bit for each pair of letters: membership is a shift and a mask.
@@ -22,6 +23,7 @@ pub(super) struct Row {
     pub(super) countries: Countries,
     pub(super) days: Days,
     pub(super) when: Option<Condition>,
+    pub(super) confidence: Confidence,
 }
 
 /// A named list of a pack: a union, an adequacy list.
