@@ -13,6 +13,8 @@ mod document;
 
 mod enabled;
 
+mod lists;
+
 mod live;
 
 mod question;
@@ -41,6 +43,7 @@ use crate::transfer::Country;
 use document::Document;
 use read::{Places, Reading, Written};
 
+pub use lists::{ImporterLists, List, OnList};
 pub use live::{Live, Reloaded};
 pub use question::Question;
 pub use read::Importer;
@@ -78,6 +81,8 @@ pub struct Snapshot {
     pub mechanisms: Vec<Mechanism>,
     /// What it knows of recipients; the first match counts.
     pub importers: Vec<Importer>,
+    /// Lists of recipients.
+    pub lists: ImporterLists,
     /// Compiled detectors.
     pub detectors: Detectors,
     /// Where parties are.
@@ -149,7 +154,9 @@ impl Snapshot {
         let Compiled { rules, packs, detectors } = compile(directory.as_deref(), &mut problems);
         let reading = Reading::new(&document, origin.base(), packs.as_ref());
         let written = read::file(&top, &reading, origin);
-        let (mut inputs, answered) = reading.finish();
+        let (mut inputs, answered, foreign) = reading.finish();
+        let (foreign, remarks): (Vec<_>, Vec<_>) = foreign.into_iter().partition(Diagnostic::is_error);
+        problems.extend(foreign);
         let enabled = enabled::read(&top, packs.as_ref(), &read::countries(&written.settings));
         if let Some(packs) = &packs {
             question::warn_of_idle_answers(&document, &answered, packs, &enabled);
@@ -163,9 +170,10 @@ impl Snapshot {
             return Err(errors);
         };
         inputs.extend(origin.file.iter().cloned().chain(rules.directory.clone()));
-        let Written { settings, importers, mechanisms, .. } = written;
+        let Written { settings, importers, lists, mechanisms, .. } = written;
         let loaded = Timestamp::now();
         let name = &source.name;
+        warnings.extend(remarks);
         warnings.extend(no_law(name, &settings, &enabled, &packs));
         warnings.extend(places.warnings().into_iter().map(|text| warning(name, text)));
         warnings.extend(expiring(name, &mechanisms, loaded));
@@ -176,6 +184,7 @@ impl Snapshot {
             enabled,
             mechanisms,
             importers,
+            lists,
             detectors,
             places,
             warnings,
@@ -185,6 +194,11 @@ impl Snapshot {
             loaded,
             places_look,
         })
+    }
+
+    /// What is known of the recipient behind a lower-case host.
+    pub fn importer(&self, host: &str) -> Option<&Importer> {
+        self.importers.iter().find(|importer| importer.is(host))
     }
 
     /// What the enabled packs ask and nobody has answered.

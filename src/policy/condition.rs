@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::fact::{Fact, FactValue};
 use super::mechanism;
-use super::region::{Days, Region};
+use super::region::{Days, Region, Row};
 use super::view::View;
 use crate::transfer::{Basis, CategorySet, Direction, HostPattern};
 
@@ -183,16 +183,23 @@ impl Answer {
     }
 }
 
+impl Row {
+    /// Whether it puts a country on its list on the day and in the case of a view.
+    pub(super) fn has(&self, country: crate::transfer::Country, view: &View<'_>) -> bool {
+        self.countries.contains(country)
+            && self.days.contain(view.day)
+            && self.when.as_ref().is_none_or(|when| when.holds(view) == Some(true))
+    }
+}
+
 impl Region {
     /// Whether a country belongs to it on the day and in the case of a view.
     fn contains(&self, country: crate::transfer::Country, view: &View<'_>) -> bool {
         self.countries.contains(country)
-            || self.lists.iter().filter_map(|index| view.pack.lists.get(*index)).any(|list| {
-                list.rows.iter().any(|row| {
-                    row.countries.contains(country)
-                        && row.days.contain(view.day)
-                        && row.when.as_ref().is_none_or(|when| when.holds(view) == Some(true))
-                })
-            })
+            || self
+                .lists
+                .iter()
+                .filter_map(|index| view.pack.lists.get(*index))
+                .any(|list| list.rows.iter().any(|row| row.has(country, view)))
     }
 }

@@ -8,13 +8,12 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::advice;
 use super::condition::Condition;
 use super::mechanism::{self, Met};
-use super::pack::{Pack, Rule};
+use super::pack::{Confidence, Pack, Rule};
 use super::view::{Carried, Scene, View, views};
 use super::{Case, Enabled, Interest, Outcome, Packs};
-use crate::transfer::{Action, Cause, Count, CounterView, Reason, Touch};
+use crate::transfer::{Action, Cause, Count, Counted, CounterView, Reason, Touch};
 
 /// What the packs say, and which enforced rules block.
 #[derive(Debug, Default)]
@@ -58,11 +57,33 @@ impl Packs {
         Outcome {
             action: judgement.action.unwrap_or(Action::Permit),
             cause: blocked.then_some(if judgement.law { Cause::Law } else { Cause::Policy }),
-            passes_if: if blocked { advice::passes_if(self, &scene, &judgement) } else { Vec::new() },
             reasons: judgement.reasons,
             mechanisms: judgement.mechanisms,
             warnings: judgement.warnings,
+            counters: self.shown(touches, counts),
+            ..Outcome::default()
         }
+    }
+
+    /// What the counters show, in the order of the touches.
+    fn shown(&self, touches: &[Touch], counts: &[Count]) -> Vec<Counted> {
+        let shown = touches.iter().zip(counts).filter_map(|(touch, count)| {
+            let pack = self.get(&touch.key.pack)?;
+            let counter = pack.counters.iter().find(|counter| counter.id == touch.key.counter)?;
+            Some(Counted {
+                pack: touch.key.pack.clone(),
+                counter: touch.key.counter.clone(),
+                party: touch.key.party.clone(),
+                title: counter.title.clone(),
+                since: touch.since,
+                before: count.before,
+                adding: count.adding,
+                after: count.after(),
+                limit: counter.bounds.iter().copied().find(|bound| *bound > count.before),
+                people: touch.people.len() as u64,
+            })
+        });
+        shown.collect()
     }
 
     /// What every enabled pack says about a scene.
@@ -169,29 +190,28 @@ impl Judgement {
 
     fn hear_exemptions(&mut self, pack: &Pack, enforced: bool, views: &[View<'_>]) {
         for exemption in &pack.exemptions {
-            let used = views.iter().any(|view| {
+            let used = views.iter().find(|view| {
                 view.carried.is_some_and(|carried| carried.present & exemption.covers != 0) && exemption.applies(view)
             });
-            if used {
+            if let Some(view) = used {
+                let (id, cite, why) = (exemption.id.clone(), exemption.cite.clone(), exemption.why.clone());
                 self.reasons.push(Reason {
-                    pack: pack.id.clone(),
-                    rule: exemption.id.clone(),
-                    cite: exemption.cite.clone(),
-                    action: Action::Log,
-                    why: exemption.why.clone(),
-                    needs: Vec::new(),
-                    counter: None,
+                    confidence: exemption.confidence.max(exemption.when.settled(view)),
                     enforced,
+                    ..Reason::plain(pack.id.clone(), id, cite, Action::Log, why)
                 });
             }
         }
     }
 
     fn satisfied(&mut self, pack: &Pack, rule: &Rule, view: &View<'_>, met: Met, binds: bool) {
-        self.reasons.push(reason(pack, rule, view, Action::Log, rule.needs.clone(), binds));
-        if let Some(id) = met.mechanism.filter(|id| !self.mechanisms.contains(id)) {
-            self.mechanisms.push(id);
+        let shown = reason(pack, rule, view, Action::Log, rule.needs.clone(), binds);
+        if let Some(id) = met.shown.mechanism.as_ref().filter(|id| !self.mechanisms.contains(id)) {
+            self.mechanisms.push(id.clone());
         }
+        let need = pack.needs.iter().find(|need| need.id == met.shown.need);
+        let confidence = shown.confidence.max(need.map_or(Confidence::High, |need| need.confidence));
+        self.reasons.push(Reason { met: Some(met.shown), confidence, ..shown });
         met.warnings.iter().for_each(|warning| self.warn(warning));
         if binds {
             self.raise(Action::Log);
@@ -286,15 +306,14 @@ fn reason(pack: &Pack, rule: &Rule, view: &View<'_>, action: Action, needs: Vec<
         let Count { before, adding } = carried.shown(index);
         CounterView { before, adding, limit }
     });
+    let enforced = view.case.enabled.standing(&pack.id) == Some(true);
     Reason {
-        pack: pack.id.clone(),
-        rule: rule.id.clone(),
-        cite: rule.cite.clone(),
-        action,
-        why: rule.why.clone(),
         needs,
         counter,
+        confidence: rule.settled(view),
+        binds_from: rule.valid_from.filter(|from| enforced && view.day < *from),
         enforced: binds,
+        ..Reason::plain(pack.id.clone(), rule.id.clone(), rule.cite.clone(), action, rule.why.clone())
     }
 }
 

@@ -9,18 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::pack::Confidence;
-
-/// One answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum FactValue {
-    /// Yes or no.
-    Bool(bool),
-    /// A number.
-    Int(i64),
-    /// A word.
-    Text(Arc<str>),
-}
+pub use crate::transfer::FactValue;
 
 /// Answers by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,25 +66,9 @@ pub struct FactError {
     pub help: Option<String>,
 }
 
-impl FactValue {
-    /// The value a word on a command line stands for: `true`, `false`, a number, or the word itself.
-    pub fn parse(text: &str) -> FactValue {
-        match (text, text.replace('_', "").parse::<i64>()) {
-            ("true", _) => FactValue::Bool(true),
-            ("false", _) => FactValue::Bool(false),
-            (_, Ok(number)) => FactValue::Int(number),
-            _ => FactValue::Text(text.into()),
-        }
-    }
-}
-
-impl std::fmt::Display for FactValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            FactValue::Bool(value) => write!(f, "{value}"),
-            FactValue::Int(value) => write!(f, "{value}"),
-            FactValue::Text(value) => f.write_str(value),
-        }
+impl From<BTreeMap<Arc<str>, FactValue>> for FactSet {
+    fn from(answers: BTreeMap<Arc<str>, FactValue>) -> FactSet {
+        FactSet(answers)
     }
 }
 
@@ -113,6 +86,11 @@ impl FactSet {
     /// Takes over all answers of `other`; where both answer, `other` wins.
     pub fn merge(&mut self, other: &FactSet) {
         self.0.extend(other.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+
+    /// All answers as they are.
+    pub fn into_answers(self) -> BTreeMap<Arc<str>, FactValue> {
+        self.0
     }
 
     /// All answers in the order of their names.

@@ -12,6 +12,7 @@
 mod advice;
 mod calendar;
 mod condition;
+mod confidence;
 mod counter;
 mod decide;
 mod fact;
@@ -29,11 +30,12 @@ use jiff::Timestamp;
 use ring::digest;
 use serde::Serialize;
 
+pub use self::advice::Ground;
 pub use self::fact::{About, Fact, FactError, FactSet, FactType, FactValue};
 pub use self::mechanism::Mechanism;
 pub use self::pack::{Authority, Confidence, Counter, Exemption, Need, Pack, PackKind, Rank, Rule};
 use crate::diagnostic::{Diagnostic, Source, nearest};
-use crate::transfer::{Action, Cause, Content, Direction, Party, Reason};
+use crate::transfer::{Action, Cause, Content, Counted, Direction, Open, Party, Reason, Route};
 
 /// The law packs that are part of the build: file name and text of every file of `rules/laws`.
 pub const BUILTIN_LAWS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/laws.rs"));
@@ -105,8 +107,14 @@ pub struct Outcome {
     pub mechanisms: Vec<Arc<str>>,
     /// Notes such as `filing-late`.
     pub warnings: Vec<String>,
-    /// On a block: the lightest changes that would let it pass.
+    /// On a block: the lightest changes that would let it pass. [`Packs::advise`] finds them; `decide` leaves this empty.
     pub passes_if: Vec<String>,
+    /// The same for programs.
+    pub routes: Vec<Route>,
+    /// Questions nobody has answered whose default decided.
+    pub unanswered: Vec<Open>,
+    /// What the counters show, in the order of the touches.
+    pub counters: Vec<Counted>,
 }
 
 impl Default for Outcome {
@@ -118,6 +126,9 @@ impl Default for Outcome {
             mechanisms: Vec::new(),
             warnings: Vec::new(),
             passes_if: Vec::new(),
+            routes: Vec::new(),
+            unanswered: Vec::new(),
+            counters: Vec::new(),
         }
     }
 }

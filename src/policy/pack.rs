@@ -14,6 +14,7 @@ use super::calendar::Calendar;
 use super::condition::Condition;
 use super::fact::Fact;
 use super::region::{Countries, Days, List};
+pub use crate::transfer::Confidence;
 use crate::transfer::{Action, CategorySet, Country, Direction};
 
 /// Classes and counters of a pack fit one word and one array on the stack.
@@ -27,19 +28,6 @@ pub enum PackKind {
     Law,
     /// The organisation's own policy. A refusal is a 403.
     Organisation,
-}
-
-/// How sure the authors of a rule are of their reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Confidence {
-    /// The text says so.
-    #[default]
-    High,
-    /// The text is read so by most.
-    Medium,
-    /// The text is unsettled.
-    Low,
 }
 
 /// What kind of text a source is, the highest first. Where two texts conflict, the lower one yields.
@@ -150,8 +138,13 @@ pub(super) struct Class {
 pub struct Counter {
     /// Id within the pack.
     pub id: Arc<str>,
+    /// Whom it counts, in words.
+    pub title: Arc<str>,
     /// The highest bound a rule compares it with.
     pub highest: u64,
+    /// Every bound a rule compares it with, the lowest first.
+    #[serde(skip)]
+    pub(super) bounds: Vec<u64>,
     #[serde(skip)]
     pub(super) classes: u32,
     #[serde(skip)]

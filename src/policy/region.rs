@@ -30,6 +30,8 @@ pub(super) struct Row {
 #[derive(Debug, Clone)]
 pub(super) struct List {
     pub(super) rows: Vec<Row>,
+    /// How sure it is that nothing is missing from it.
+    pub(super) confidence: Confidence,
 }
 
 /// What a pack writes where countries are meant: codes and names of lists.
@@ -46,6 +48,13 @@ impl Countries {
         if let Some(word) = self.0.get_mut(word) {
             *word |= bit;
         }
+    }
+
+    /// Inserts, and says whether it was there before.
+    pub(super) fn replace(&mut self, country: Country) -> bool {
+        let was = self.contains(country);
+        self.insert(country);
+        was
     }
 
     pub(super) fn contains(&self, country: Country) -> bool {
@@ -90,6 +99,11 @@ impl List {
             all.extend(&row.countries);
         }
         Some(all)
+    }
+
+    /// Whether nobody doubts any of it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.confidence == Confidence::High && self.rows.iter().all(|row| row.confidence == Confidence::High)
     }
 
     /// Every country that is ever on it.

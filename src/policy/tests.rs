@@ -145,7 +145,14 @@ impl Asked {
         let count =
             |touch: &crate::transfer::Touch| crate::transfer::Count { before, adding: touch.people.len() as u64 };
         let counts: Vec<_> = touches.iter().map(count).collect();
-        packs.decide(&self.case(), &touches, &counts)
+        let mut outcome = packs.decide(&self.case(), &touches, &counts);
+        packs.advise(
+            &self.case(),
+            &touches,
+            &mut outcome,
+            Ground { found: &self.content.found, ..Ground::default() },
+        );
+        outcome
     }
 }
 

@@ -303,7 +303,8 @@ impl PackReader<'_> {
                     Err(unknown) => self.reader.error(word.span.clone(), unknown.to_string()),
                 }
             } else if let Some(index) = self.list_names.find(self.reader, &word.text, word.span.clone()) {
-                match self.lists.get(index).and_then(crate::policy::region::List::fixed) {
+                let list = self.lists.get(index);
+                match list.filter(|list| list.is_settled()).and_then(crate::policy::region::List::fixed) {
                     Some(countries) => region.countries.extend(&countries),
                     None => region.lists.push(index),
                 }

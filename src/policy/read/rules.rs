@@ -216,8 +216,13 @@ impl PackReader<'_> {
                 if let Some(counter) = self.counters.get_mut(index) {
                     let bound = bounds.written.or(bounds.max).and_then(|bound| u64::try_from(bound).ok());
                     counter.highest = counter.highest.max(bound.unwrap_or(0));
+                    counter.bounds.extend(bound);
                 }
             });
+        }
+        for counter in &mut self.counters {
+            counter.bounds.sort_unstable();
+            counter.bounds.dedup();
         }
         counted
     }

@@ -125,9 +125,13 @@ impl PackReader<'_> {
             let window = table.need("window").and_then(|window| self.window(&window));
             let days = self.days(&table);
             let id = self.counter_names.add(self.reader, entry.key, entry.key_span.clone());
+            let titles = self.classes.iter().enumerate().filter(|(index, _)| classes & (1 << index) != 0);
+            let titles: Vec<&str> = titles.map(|(_, class)| &*class.title).collect();
             self.counters.push(Counter {
                 id,
+                title: titles.join(" or ").into(),
                 highest: 0,
+                bounds: Vec::new(),
                 classes,
                 window: window.unwrap_or(Window::Ever),
                 per_importer: per.unwrap_or_default(),
@@ -194,17 +198,23 @@ impl PackReader<'_> {
             }
             table.text("title");
             self.list_names.add(self.reader, entry.key, entry.key_span.clone());
-            self.lists.push(List { rows });
+            self.lists.push(List { rows, confidence: self.confidence(&table) });
         }
     }
 
     /// Countries that do not depend on day or case.
     fn fixed(&self, table: &Table<'_>, key: &str) -> Countries {
         let Some(entry) = table.need(key) else { return Countries::default() };
-        let region = self.region(&entry);
-        if !region.lists.is_empty() {
-            let message = format!("`{key}` cannot take a list whose rows depend on the day or on a condition");
-            self.reader.error(entry.span(), message);
+        let mut region = self.region(&entry);
+        for list in region.lists.iter().filter_map(|index| self.lists.get(*index)) {
+            match list.fixed() {
+                Some(countries) => region.countries.extend(&countries),
+                None => {
+                    let message =
+                        format!("`{key}` cannot take a list whose rows depend on the day or on a condition");
+                    self.reader.error(entry.span(), message);
+                }
+            }
         }
         region.countries
     }
