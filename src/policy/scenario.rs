@@ -66,6 +66,12 @@ pub struct Expectation {
     pub warns: Vec<Arc<str>>,
     /// Rules that must fire, if the scenario says.
     pub rules: Vec<Arc<str>>,
+    /// Rules that must not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<Arc<str>>,
+    /// Warnings that must not be given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub no_warns: Vec<Arc<str>>,
 }
 
 /// What came out.
@@ -266,6 +272,8 @@ impl Scenario {
             && expect.needs.iter().all(|need| got.needs.contains(need))
             && expect.warns.iter().all(|warning| got.warns.iter().any(|given| **given == **warning))
             && expect.rules.iter().all(|rule| got.rules.contains(rule))
+            && !expect.silent.iter().any(|rule| got.rules.contains(rule))
+            && !expect.no_warns.iter().any(|warning| got.warns.iter().any(|given| **given == **warning))
     }
 }
 
@@ -330,6 +338,8 @@ impl Scenario {
             "needs",
             "warns",
             "rules",
+            "silent",
+            "no_warns",
         ]);
         let before = table.reader().count();
         let pack_name = table.need("pack")?;
@@ -348,7 +358,7 @@ impl Scenario {
             data: marks(table),
             facts: facts(pack, table),
             mechanisms: mechanisms(packs, table),
-            expect: expectation(table),
+            expect: expectation(pack, table),
         };
         (table.reader().count() == before).then_some(scenario)
     }
@@ -432,6 +442,7 @@ fn value(entry: &Entry<'_>) -> Option<FactValue> {
     match entry.value() {
         toml::de::DeValue::Boolean(value) => Some(FactValue::Bool(*value)),
         toml::de::DeValue::Integer(_) => entry.int().map(FactValue::Int),
+        toml::de::DeValue::Datetime(_) => entry.date().map(|day| FactValue::Text(day.to_string().into())),
         _ => entry.text().map(FactValue::Text),
     }
 }
@@ -465,12 +476,29 @@ fn mechanism(packs: &Packs, table: &Table<'_>, index: usize) -> Mechanism {
     }
 }
 
-fn expectation(table: &Table<'_>) -> Expectation {
+/// A rule that is not there is silent for the wrong reason.
+fn rules_exist(pack: &Pack, table: &Table<'_>, key: &str) {
+    let exemptions = pack.exemptions.iter().map(|exemption| &*exemption.id);
+    let known: Vec<&str> = pack.rules.iter().map(|rule| &*rule.id).chain(exemptions).collect();
+    for word in table.words(key).iter().filter(|word| !known.contains(&&*word.text)) {
+        table.reader().unknown((&word.text, word.span.clone()), "rule", known.iter().copied());
+    }
+}
+
+fn expectation(pack: &Pack, table: &Table<'_>) -> Expectation {
     let words = |key| table.words(key).into_iter().map(|word| word.text).collect();
     let action = table.need_text("expect").to_string();
     let known = ["permit", "log", "needs", "prohibited"];
     if let Some(entry) = table.get("expect").filter(|_| !known.contains(&action.as_str())) {
         table.reader().unknown((&action, entry.span()), "expectation", known.into_iter());
     }
-    Expectation { action, needs: words("needs"), warns: words("warns"), rules: words("rules") }
+    ["rules", "silent"].into_iter().for_each(|key| rules_exist(pack, table, key));
+    Expectation {
+        action,
+        needs: words("needs"),
+        warns: words("warns"),
+        rules: words("rules"),
+        silent: words("silent"),
+        no_warns: words("no_warns"),
+    }
 }
