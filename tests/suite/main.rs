@@ -40,6 +40,8 @@ mod commands; // the command line
 
 mod documents; // the README keeps its word
 
+mod rules; // packs, scenarios, and what is said of them
+
 mod detection; // what the detectors find, and what they leave alone
 
 mod architecture; // the shape of the source
