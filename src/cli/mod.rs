@@ -9,6 +9,8 @@ mod check;
 
 mod content;
 
+mod counsel;
+
 mod decide;
 
 pub mod demo;
