@@ -163,7 +163,7 @@ fn a_rules_directory_replaces_what_it_has() {
     let directory = directory();
     let rules = directory.path().join("rules");
     std::fs::create_dir_all(rules.join("laws")).unwrap();
-    let law = crate::policy::BUILTIN.iter().find(|(name, _)| *name == "laws/cn.toml").unwrap().1;
+    let law = crate::policy::BUILTIN_LAWS.iter().find(|(name, _)| *name == "laws/cn.toml").unwrap().1;
     std::fs::write(rules.join("laws/cn.toml"), law).unwrap();
     let snapshot = Snapshot::load(&write(directory.path(), "rules = \"rules\"")).unwrap();
     let ids: Vec<&str> = snapshot.packs.iter().map(|pack| &*pack.id).collect();

@@ -12,9 +12,10 @@ use crate::transfer::{CounterKey, Party, Touch};
 
 impl Packs {
     /// The counters this transfer would add people to. Exempt people are left out; where a party may be in several
-    /// countries, people are left out only if they are exempt in every pair that is in scope.
+    /// countries, people are left out only if they are exempt in every pair that is in scope. A counter that a rule asks
+    /// about on its own is among them with nobody to add.
     pub fn touches(&self, case: &Case<'_>) -> Vec<Touch> {
-        if case.content.people.is_empty() {
+        if case.content.people.is_empty() && self.iter().all(|pack| pack.counted == 0) {
             return Vec::new();
         }
         let scene = Scene::of(case);
@@ -32,16 +33,21 @@ fn touched(pack: &Pack, index: usize, scene: &Scene<'_>) -> Vec<Touch> {
     let Some(exempt) = views(pack, scene, day, Some(&carried)).map(|view| view.exempt).reduce(|a, b| a & b) else {
         return Vec::new();
     };
-    let counters = pack.counters.iter().filter(|counter| counter.days.contain(day));
-    counters.filter_map(|counter| touch(pack, counter, exempt, day, scene)).collect()
+    let counters = pack.counters.iter().enumerate().filter(|(_, counter)| counter.days.contain(day));
+    counters
+        .filter_map(|(index, counter)| {
+            let touch = touch(pack, counter, exempt, day, scene);
+            (!touch.people.is_empty() || pack.counted & (1 << index) != 0).then_some(touch)
+        })
+        .collect()
 }
 
-fn touch(pack: &Pack, counter: &Counter, exempt: u32, day: Date, scene: &Scene<'_>) -> Option<Touch> {
+fn touch(pack: &Pack, counter: &Counter, exempt: u32, day: Date, scene: &Scene<'_>) -> Touch {
     let counted = belonging(pack, day, counter.classes & !exempt, scene.case.content);
     let people: Vec<_> = counted.map(|person| person.digest).collect();
     let party = counter.per_importer.then(|| name(scene.case.importer));
     let key = CounterKey { pack: pack.id.clone(), counter: counter.id.clone(), party };
-    (!people.is_empty()).then(|| Touch { key, since: counter.window.since(day), day, people })
+    Touch { key, since: counter.window.since(day), day, people }
 }
 
 fn in_scope(pack: &Pack, scene: &Scene<'_>) -> bool {

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use super::condition::Condition;
 use super::mechanism::{self, Met};
-use super::pack::{Pack, Rule};
+use super::pack::{Confidence, Pack, Rule};
 use super::view::{Carried, Scene, View, views};
 use super::{Case, Enabled, Interest, Outcome, Packs};
 use crate::transfer::{Action, Cause, Count, Counted, CounterView, Reason, Touch};
@@ -190,13 +190,13 @@ impl Judgement {
 
     fn hear_exemptions(&mut self, pack: &Pack, enforced: bool, views: &[View<'_>]) {
         for exemption in &pack.exemptions {
-            let used = views.iter().any(|view| {
+            let used = views.iter().find(|view| {
                 view.carried.is_some_and(|carried| carried.present & exemption.covers != 0) && exemption.applies(view)
             });
-            if used {
+            if let Some(view) = used {
                 let (id, cite, why) = (exemption.id.clone(), exemption.cite.clone(), exemption.why.clone());
                 self.reasons.push(Reason {
-                    confidence: exemption.confidence,
+                    confidence: exemption.confidence.max(exemption.when.settled(view)),
                     enforced,
                     ..Reason::plain(pack.id.clone(), id, cite, Action::Log, why)
                 });
@@ -209,7 +209,9 @@ impl Judgement {
         if let Some(id) = met.shown.mechanism.as_ref().filter(|id| !self.mechanisms.contains(id)) {
             self.mechanisms.push(id.clone());
         }
-        self.reasons.push(Reason { met: Some(met.shown), ..shown });
+        let need = pack.needs.iter().find(|need| need.id == met.shown.need);
+        let confidence = shown.confidence.max(need.map_or(Confidence::High, |need| need.confidence));
+        self.reasons.push(Reason { met: Some(met.shown), confidence, ..shown });
         met.warnings.iter().for_each(|warning| self.warn(warning));
         if binds {
             self.raise(Action::Log);
@@ -275,12 +277,24 @@ impl Rule {
         Verdict::Fires(offered.map(|(index, _)| index).collect())
     }
 
-    /// The first counter with a lower bound that the rule compares.
-    pub(super) fn counter(&self) -> Option<(usize, u64)> {
-        let mut found = None;
+    /// The counters with a lower bound that the rule compares, with the bound as it is written.
+    pub(super) fn counters(&self) -> Vec<(usize, u64)> {
+        self.counters_where(|_| true)
+    }
+
+    /// Those of them whose bounds hold in a view: the ones that made the rule fire.
+    pub(super) fn counters_in(&self, view: &View<'_>) -> Vec<(usize, u64)> {
+        self.counters_where(|condition| condition.holds(view) == Some(true))
+    }
+
+    fn counters_where(&self, wanted: impl Fn(&Condition) -> bool) -> Vec<(usize, u64)> {
+        let mut found = Vec::new();
         self.when.walk(false, &mut |condition, negated| {
-            if let (Condition::Counter(index, bounds), false, None) = (condition, negated, found) {
-                found = bounds.written.map(|limit| (*index, u64::try_from(limit).unwrap_or(0)));
+            if let (Condition::Counter(index, bounds), false) = (condition, negated)
+                && let Some(limit) = bounds.written
+                && wanted(condition)
+            {
+                found.push((*index, u64::try_from(limit).unwrap_or(0)));
             }
         });
         found
@@ -288,7 +302,7 @@ impl Rule {
 }
 
 fn reason(pack: &Pack, rule: &Rule, view: &View<'_>, action: Action, needs: Vec<Arc<str>>, binds: bool) -> Reason {
-    let counter = rule.counter().zip(view.carried).map(|((index, limit), carried)| {
+    let counter = rule.counters_in(view).first().copied().zip(view.carried).map(|((index, limit), carried)| {
         let Count { before, adding } = carried.shown(index);
         CounterView { before, adding, limit }
     });
@@ -296,7 +310,7 @@ fn reason(pack: &Pack, rule: &Rule, view: &View<'_>, action: Action, needs: Vec<
     Reason {
         needs,
         counter,
-        confidence: rule.confidence,
+        confidence: rule.settled(view),
         binds_from: rule.valid_from.filter(|from| enforced && view.day < *from),
         enforced: binds,
         ..Reason::plain(pack.id.clone(), rule.id.clone(), rule.cite.clone(), action, rule.why.clone())

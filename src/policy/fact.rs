@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::pack::Confidence;
 pub use crate::transfer::FactValue;
 
 /// Answers by name.
@@ -52,6 +53,8 @@ pub struct Fact {
     pub about: About,
     /// The question in plain words.
     pub ask: Arc<str>,
+    /// How sure it is that the law asks this.
+    pub confidence: Confidence,
 }
 
 /// Why an answer cannot be one.

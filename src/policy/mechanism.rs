@@ -10,6 +10,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::pack::{Filing, Need, Term};
+use super::region::Days;
 use super::view::View;
 use crate::transfer::{self, CategorySet, Country, Held, HostPattern, Party};
 
@@ -108,6 +109,8 @@ impl Mechanism {
         self.in_scope
             && need.kinds.contains(&self.kind)
             && self.from.is_none_or(|from| from <= view.day)
+            && self.was_signed(need.signed)
+            && self.has_waited(need, view)
             && self.last_day(need).is_none_or(|last| view.day <= last)
             && self.reaches(view)
             && self.covers(view, subject)
@@ -127,6 +130,18 @@ impl Mechanism {
             self.from?.checked_add(span).ok()?.yesterday().ok()
         };
         self.until.or_else(lapses)
+    }
+
+    /// Whether its first day is among those a need takes. Without a first day that cannot be shown.
+    fn was_signed(&self, within: Days) -> bool {
+        within == Days::default() || self.from.is_some_and(|from| within.contain(from))
+    }
+
+    /// Whether the term is over that runs before a transfer may begin. Without a day it began on it never is.
+    fn has_waited(&self, need: &Need, view: &View<'_>) -> bool {
+        let Some(term) = need.waits else { return true };
+        let start = self.filed.or(self.from);
+        start.and_then(|start| view.pack.calendar.forward(term, start)).is_some_and(|last| last <= view.day)
     }
 
     fn reaches(&self, view: &View<'_>) -> bool {
@@ -159,8 +174,9 @@ impl Mechanism {
             match self.filed_in_time(filing, view) {
                 Filed::InTime => {}
                 Filed::Pending => met.warnings.extend(filing.due.clone()),
-                Filed::Late if filing.blocks => return None,
-                Filed::Late => met.warnings.push(filing.late.clone()),
+                Filed::Late if filing.late_blocks => return None,
+                Filed::Overdue if filing.overdue_blocks => return None,
+                Filed::Late | Filed::Overdue => met.warnings.push(filing.late.clone()),
             }
         }
         let renew = need.renewal.zip(self.last_day(need));
@@ -178,7 +194,8 @@ impl Mechanism {
             (None, _) => Filed::InTime,
             (Some(deadline), Some(filed)) if filed <= deadline => Filed::InTime,
             (Some(deadline), None) if view.day <= deadline => Filed::Pending,
-            _ => Filed::Late,
+            (Some(_), Some(_)) => Filed::Late,
+            (Some(_), None) => Filed::Overdue,
         }
     }
 }
@@ -186,5 +203,8 @@ impl Mechanism {
 enum Filed {
     InTime,
     Pending,
+    /// Filed, after the deadline.
     Late,
+    /// Not filed, and the deadline is over.
+    Overdue,
 }

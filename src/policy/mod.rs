@@ -12,6 +12,7 @@
 mod advice;
 mod calendar;
 mod condition;
+mod confidence;
 mod counter;
 mod decide;
 mod fact;
@@ -32,23 +33,18 @@ use serde::Serialize;
 pub use self::advice::Ground;
 pub use self::fact::{About, Fact, FactError, FactSet, FactType, FactValue};
 pub use self::mechanism::Mechanism;
-pub use self::pack::{Authority, Confidence, Counter, Exemption, Need, Pack, PackKind, Rule};
+pub use self::pack::{Authority, Confidence, Counter, Exemption, Need, Pack, PackKind, Rank, Rule};
 use crate::diagnostic::{Diagnostic, Source, nearest};
 use crate::transfer::{Action, Cause, Content, Counted, Direction, Open, Party, Reason, Route};
 
-/// The packs that are part of the build: file name and text.
-pub const BUILTIN: &[(&str, &str)] = &[
-    ("laws/cn.toml", include_str!("../../rules/laws/cn.toml")),
-    ("laws/eu.toml", include_str!("../../rules/laws/eu.toml")),
-    ("organisation.toml", include_str!("../../rules/organisation.toml")),
-];
+/// The law packs that are part of the build: file name and text of every file of `rules/laws`.
+pub const BUILTIN_LAWS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/laws.rs"));
 
-/// The scenarios of the packs that are part of the build: file name and text.
-pub const BUILTIN_SCENARIOS: &[(&str, &str)] = &[
-    ("tests/cn.toml", include_str!("../../rules/tests/cn.toml")),
-    ("tests/eu.toml", include_str!("../../rules/tests/eu.toml")),
-    ("tests/organisation.toml", include_str!("../../rules/tests/organisation.toml")),
-];
+/// The organisation's pack that is part of the build: file name and text.
+pub const BUILTIN_POLICIES: &[(&str, &str)] = &[("organisation.toml", include_str!("../../rules/organisation.toml"))];
+
+/// The scenarios of these packs: file name and text of every file of `rules/tests`.
+pub const BUILTIN_SCENARIOS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/tests.rs"));
 
 /// Compiled packs. Immutable; every pack of the rules directory is here, and each case says which are enabled.
 #[derive(Debug, Clone)]
@@ -183,8 +179,7 @@ impl Packs {
     /// # Errors
     /// None that a test has not seen: the texts are part of the build.
     pub fn builtin() -> Result<Packs, Vec<Diagnostic>> {
-        let sources: Vec<Source> = BUILTIN.iter().map(|(name, text)| Source::new(*name, *text)).collect();
-        Packs::compile(&sources)
+        Packs::compile(&builtin())
     }
 
     /// Every pack.
@@ -266,6 +261,12 @@ impl<'p> Summary<'p> {
             rules: pack.rules.len(),
         }
     }
+}
+
+/// Every pack that is part of the build.
+pub fn builtin() -> Vec<Source> {
+    let files = BUILTIN_LAWS.iter().chain(BUILTIN_POLICIES);
+    files.map(|(name, text)| Source::new(*name, *text)).collect()
 }
 
 /// Ids are unique, and a fact that several packs ask takes one type of answer.

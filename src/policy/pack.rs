@@ -30,6 +30,24 @@ pub enum PackKind {
     Organisation,
 }
 
+/// What kind of text a source is, the highest first. Where two texts conflict, the lower one yields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rank {
+    /// An agreement between states.
+    Treaty,
+    /// An act of the legislature.
+    Law,
+    /// Of the government under a law.
+    Regulation,
+    /// Of a ministry or an authority under those.
+    Rule,
+    /// What an authority or a court says they mean.
+    Guidance,
+    /// A catalogue or list that one of them refers to.
+    List,
+}
+
 /// One file of rules, compiled.
 #[derive(Debug, Clone, Serialize)]
 pub struct Pack {
@@ -69,6 +87,9 @@ pub struct Pack {
     pub(super) lists: Vec<List>,
     #[serde(skip)]
     pub(super) calendar: Calendar,
+    /// Counters some rule asks about even where a transfer adds nobody to them, as bits.
+    #[serde(skip)]
+    pub(super) counted: u32,
 }
 
 /// A text a pack rests on.
@@ -80,6 +101,9 @@ pub struct Authority {
     pub title: Arc<str>,
     /// How citations name it.
     pub short: Arc<str>,
+    /// What kind of text it is, which says what it yields to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rank: Option<Rank>,
     /// First day in force.
     pub in_force: Option<Date>,
     /// Last day in force.
@@ -142,7 +166,7 @@ pub(super) enum Window {
 }
 
 /// Something that can be held or done, and makes a transfer lawful.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Need {
     /// Id within the pack.
     pub id: Arc<str>,
@@ -150,6 +174,8 @@ pub struct Need {
     pub title: Arc<str>,
     /// Kinds of mechanisms that meet it; empty when only `met_when` does.
     pub kinds: Vec<Arc<str>>,
+    /// How sure the reading is.
+    pub confidence: Confidence,
     /// Where it is of use at all.
     #[serde(skip)]
     pub(super) when: Option<Condition>,
@@ -162,6 +188,12 @@ pub struct Need {
     /// Extra keys it must have.
     #[serde(skip)]
     pub(super) require: Vec<Arc<str>>,
+    /// Days its own first day may fall on.
+    #[serde(skip)]
+    pub(super) signed: Days,
+    /// How long after it was filed, or else signed, a transfer may begin.
+    #[serde(skip)]
+    pub(super) waits: Option<Term>,
     #[serde(skip)]
     pub(super) filing: Option<Filing>,
     #[serde(skip)]
@@ -177,7 +209,10 @@ pub(super) struct Filing {
     pub(super) within: Term,
     pub(super) late: Arc<str>,
     pub(super) due: Option<Arc<str>>,
-    pub(super) blocks: bool,
+    /// Whether filing it late takes its effect away.
+    pub(super) late_blocks: bool,
+    /// Whether it has no effect from the missed deadline until it is filed.
+    pub(super) overdue_blocks: bool,
 }
 
 /// A length of time as a statute gives it.

@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 
 use super::condition::Condition;
+use super::pack::Confidence;
 use crate::transfer::Country;
 
 /// A set of countries as one bit for each pair of letters: membership is a shift and a mask.
@@ -22,12 +23,15 @@ pub(super) struct Row {
     pub(super) countries: Countries,
     pub(super) days: Days,
     pub(super) when: Option<Condition>,
+    pub(super) confidence: Confidence,
 }
 
 /// A named list of a pack: a union, an adequacy list.
 #[derive(Debug, Clone)]
 pub(super) struct List {
     pub(super) rows: Vec<Row>,
+    /// How sure it is that nothing is missing from it.
+    pub(super) confidence: Confidence,
 }
 
 /// What a pack writes where countries are meant: codes and names of lists.
@@ -95,6 +99,11 @@ impl List {
             all.extend(&row.countries);
         }
         Some(all)
+    }
+
+    /// Whether nobody doubts any of it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.confidence == Confidence::High && self.rows.iter().all(|row| row.confidence == Confidence::High)
     }
 
     /// Every country that is ever on it.

@@ -105,6 +105,7 @@ struct Scenario {
     direction: Direction,
     application: Option<Arc<str>>,
     people: Vec<(Arc<str>, u64)>,
+    before: Vec<(Arc<str>, u64)>,
     data: Vec<Category>,
     facts: FactSet,
     mechanisms: Vec<Mechanism>,
@@ -208,7 +209,7 @@ impl Scenario {
         content
     }
 
-    /// A scenario gives counts with this transfer included. A counter of classes it does not name shows the people of
+    /// A scenario gives counts with this transfer included, or what a counter showed `before` it. A counter of classes it does not name shows the people of
     /// the classes it names who fall under it.
     fn count(&self, pack: &Pack, touch: &Touch, crowd: &[(CategorySet, u64)]) -> Count {
         let named: u64 = pack
@@ -216,6 +217,9 @@ impl Scenario {
             .filter_map(|class| self.people.iter().find(|(name, _)| *name == *class).map(|(_, people)| people))
             .sum();
         let made = touch.people.len() as u64;
+        if let Some((_, before)) = self.before.iter().find(|(counter, _)| *counter == touch.key.counter) {
+            return Count { before: *before, adding: made };
+        }
         let after = if named > 0 { named } else { crowd.iter().map(|(_, people)| people).sum::<u64>().min(made) };
         Count { before: after.saturating_sub(made), adding: made.min(after) }
     }
@@ -282,6 +286,7 @@ impl Scenario {
             "direction",
             "application",
             "people",
+            "before",
             "data",
             "facts",
             "mechanism",
@@ -302,7 +307,8 @@ impl Scenario {
             host: table.text("host"),
             direction: direction(table),
             application: table.text("application"),
-            people: people(pack, table),
+            people: people(table, "people", "class", pack.classes.iter().map(|class| &*class.id)),
+            before: people(table, "before", "counter", pack.counters.iter().map(|counter| &*counter.id)),
             data: marks(table),
             facts: facts(pack, table),
             mechanisms: mechanisms(packs, table),
@@ -339,14 +345,18 @@ fn direction(table: &Table<'_>) -> Direction {
     }
 }
 
-fn people(pack: &Pack, table: &Table<'_>) -> Vec<(Arc<str>, u64)> {
-    let classes =
-        table.get("people").and_then(|entry| entry.table()).map(|people| people.entries()).unwrap_or_default();
+/// How many people for each of some names: classes, or counters.
+fn people<'p>(
+    table: &Table<'_>,
+    key: &str,
+    what: &str,
+    known: impl Iterator<Item = &'p str> + Clone,
+) -> Vec<(Arc<str>, u64)> {
+    let given = table.get(key).and_then(|entry| entry.table()).map(|people| people.entries()).unwrap_or_default();
     let mut people = Vec::new();
-    for entry in classes {
-        if !pack.classes.iter().any(|class| *class.id == *entry.key) {
-            let known = pack.classes.iter().map(|class| &*class.id);
-            entry.reader().unknown((entry.key, entry.key_span.clone()), "class", known);
+    for entry in given {
+        if !known.clone().any(|name| name == entry.key) {
+            entry.reader().unknown((entry.key, entry.key_span.clone()), what, known.clone());
         }
         people
             .push((entry.key.into(), entry.int().and_then(|number| u64::try_from(number).ok()).unwrap_or_default()));

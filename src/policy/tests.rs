@@ -28,6 +28,17 @@ fn the_scenarios_of_the_build_come_out_as_expected() {
     }
 }
 
+#[test]
+fn every_part_of_the_language_does_what_its_scenarios_say() {
+    let pack = Source::new("language.toml", include_str!("cases/language.toml"));
+    let packs = Packs::compile(&[pack]).map_err(|problems| shown(&problems)).unwrap();
+    let scenarios = Source::new("language-scenarios.toml", include_str!("cases/language-scenarios.toml"));
+    let report = scenario::run(&packs, &[scenarios]);
+    let wrong: Vec<_> = report.scenarios.iter().filter(|ran| !ran.ok).collect();
+    assert!(report.problems.is_empty() && wrong.is_empty(), "{}{wrong:#?}", shown(&report.problems));
+    assert!(report.coverage.iter().all(|pack| pack.never_fired.is_empty() && pack.never_silent.is_empty()));
+}
+
 #[derive(serde::Deserialize)]
 struct Broken {
     head: String,
@@ -44,7 +55,7 @@ struct Mistake {
 
 #[test]
 fn each_mistake_is_named_where_it_stands() {
-    let broken: Broken = toml::from_str(include_str!("read/broken.toml")).unwrap();
+    let broken: Broken = toml::from_str(include_str!("cases/broken.toml")).unwrap();
     for case in &broken.case {
         let rule = case.rule.as_deref().unwrap_or_default();
         let also = case.also.as_deref().unwrap_or_default();

@@ -71,8 +71,8 @@ pub struct CounterView {
     pub limit: u64,
 }
 
-/// How sure the authors of a rule are of their reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+/// How sure the authors of a rule are of their reading, the surest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
     /// The text says so.

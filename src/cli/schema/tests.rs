@@ -78,7 +78,7 @@ fn configuration() {
 
 #[test]
 fn packs_and_scenarios() {
-    for (name, text) in crate::policy::BUILTIN {
+    for (name, text) in crate::policy::BUILTIN_LAWS.iter().chain(crate::policy::BUILTIN_POLICIES) {
         holds(Of::Pack, name, &toml(text));
     }
     for (name, text) in crate::policy::BUILTIN_SCENARIOS {

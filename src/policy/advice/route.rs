@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
+
 use super::super::Case;
 use super::super::condition::Condition;
 use super::super::decide::Block;
@@ -84,13 +86,14 @@ impl<'a> Advisor<'a> {
     fn fewer_people(&self) -> Option<Route> {
         let mut tried: Vec<(usize, usize)> = Vec::new();
         for (pack, rule, block) in self.blocking() {
-            let Some((counter, _)) = rule.counter() else { continue };
-            if tried.contains(&(block.pack, counter)) {
-                continue;
-            }
-            tried.push((block.pack, counter));
-            if let Some(room) = self.room(pack, block.pack, counter) {
-                return Some(room);
+            for (counter, _) in rule.counters() {
+                if tried.contains(&(block.pack, counter)) {
+                    continue;
+                }
+                tried.push((block.pack, counter));
+                if let Some(room) = self.room(pack, block.pack, counter) {
+                    return Some(room);
+                }
             }
         }
         None
@@ -212,9 +215,9 @@ impl<'a> Advisor<'a> {
             importers: Vec::new(),
             countries: Vec::new(),
             categories: CategorySet::default(),
-            from: None,
+            from: need.signed.until.or(need.signed.from),
             until: None,
-            filed: None,
+            filed: need.waits.map(|_| Date::MIN),
             extra,
             in_scope: true,
         })

@@ -28,13 +28,14 @@ impl May {
 }
 
 /// Every key a condition knows.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "all",
     "any",
     "not",
     "is",
     "fact",
     "counter",
+    "counted",
     "people",
     "data",
     "exporter",
@@ -100,7 +101,8 @@ impl PackReader<'_> {
             "not" => one(self.negation(entry, may)),
             "is" => self.terms_named(entry),
             "fact" => self.facts_asked(entry),
-            "counter" => self.counters_asked(entry),
+            "counter" => self.counters_asked(entry, 1, Condition::Counter),
+            "counted" => self.counters_asked(entry, 0, Condition::Counted),
             "people" => one(self.people(entry)),
             "carries" => self.crowds(entry),
             "data" => vec![Condition::Data(self.categories(&entry.words(), entry))],
@@ -144,7 +146,7 @@ impl PackReader<'_> {
     fn refuse(&self, entry: &Entry<'_>, may: May) {
         let reason = match entry.key {
             "people" | "data" | "carries" if !may.content => "what the content is",
-            "counter" if !may.counters => "a counter: whether people count must not depend on the count",
+            "counter" | "counted" if !may.counters => "a counter: whether people count must not depend on the count",
             "held" if !may.held => "what is held",
             _ => return,
         };
@@ -212,11 +214,11 @@ impl PackReader<'_> {
         }
     }
 
-    fn counters_asked(&self, entry: &Entry<'_>) -> Vec<Condition> {
+    fn counters_asked(&self, entry: &Entry<'_>, least: i64, ask: fn(usize, Bounds) -> Condition) -> Vec<Condition> {
         let asked = entry.table().map(|table| table.entries()).unwrap_or_default();
         let read = |counter: &Entry<'_>| {
             let index = self.counter_names.find(self.reader, counter.key, counter.key_span.clone())?;
-            Some(Condition::Counter(index, self.bounds(counter, 1)?))
+            Some(ask(index, self.bounds(counter, least)?))
         };
         asked.iter().filter_map(read).collect()
     }
@@ -301,7 +303,8 @@ impl PackReader<'_> {
                     Err(unknown) => self.reader.error(word.span.clone(), unknown.to_string()),
                 }
             } else if let Some(index) = self.list_names.find(self.reader, &word.text, word.span.clone()) {
-                match self.lists.get(index).and_then(crate::policy::region::List::fixed) {
+                let list = self.lists.get(index);
+                match list.filter(|list| list.is_settled()).and_then(crate::policy::region::List::fixed) {
                     Some(countries) => region.countries.extend(&countries),
                     None => region.lists.push(index),
                 }

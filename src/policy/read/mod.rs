@@ -2,6 +2,7 @@
 
 mod condition;
 mod names;
+mod needs;
 mod rules;
 mod sections;
 pub(super) mod table;
@@ -93,7 +94,7 @@ impl<'r> PackReader<'r> {
         self.read_needs(top);
         let exemptions = self.read_exemptions(top);
         let rules = self.read_rules(top, &scope);
-        self.set_highest_bounds(&rules);
+        let counted = self.note_bounds(&rules);
         self.report_unused();
         Some(Pack {
             id: self.read_id(top)?,
@@ -114,6 +115,7 @@ impl<'r> PackReader<'r> {
             classes: self.classes,
             lists: self.lists,
             calendar,
+            counted,
         })
     }
 
