@@ -10,6 +10,7 @@
 //! is judged in both, and a mechanism counts only when everything about it fits.
 
 mod advice;
+mod again;
 mod calendar;
 mod condition;
 mod confidence;
@@ -23,6 +24,7 @@ mod read;
 mod region;
 pub mod scenario;
 mod view;
+pub mod words;
 
 use std::sync::Arc;
 
