@@ -3,6 +3,7 @@
 //! Everything is compiled once. Ids inside a pack are indexes, classes are bits, lists of countries are bit sets, so
 //! that judging a transfer is comparisons and no look-ups by name.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use super::calendar::Calendar;
 use super::condition::Condition;
 use super::fact::Fact;
+use super::index::Index;
 use super::region::{Countries, Days, List};
 pub use crate::transfer::Confidence;
 use crate::transfer::{Action, CategorySet, Country, Direction};
@@ -87,9 +89,18 @@ pub struct Pack {
     pub(super) lists: Vec<List>,
     #[serde(skip)]
     pub(super) calendar: Calendar,
+    #[serde(skip)]
+    pub(super) index: Index,
     /// Counters some rule asks about even where a transfer adds nobody to them, as bits.
     #[serde(skip)]
     pub(super) counted: u32,
+}
+
+/// What the conditions of a pack point into, while it is being read.
+pub(super) struct Parts<'p> {
+    pub(super) facts: &'p [Fact],
+    pub(super) counters: &'p [Counter],
+    pub(super) lists: &'p [List],
 }
 
 /// A text a pack rests on.
@@ -241,6 +252,9 @@ pub struct Exemption {
     pub(super) days: Days,
     #[serde(skip)]
     pub(super) when: Condition,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub(super) span: Range<usize>,
 }
 
 /// One provision.
@@ -274,6 +288,9 @@ pub struct Rule {
     /// The kinds of data it is about.
     #[serde(skip)]
     pub(super) subject: CategorySet,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub(super) span: Range<usize>,
 }
 
 impl Pack {
@@ -296,11 +313,15 @@ impl Pack {
 }
 
 impl Scope {
+    /// Whether transfers out of a country can be meant.
+    pub(super) fn has_exporter(&self, exporter: Country) -> bool {
+        within(&self.exporter, exporter) && !self.exporter_not.is_some_and(|set| set.contains(exporter))
+    }
+
     /// Whether a pair of countries can be meant at all.
     pub(super) fn has(&self, exporter: Country, importer: Country) -> bool {
-        within(&self.exporter, exporter)
+        self.has_exporter(exporter)
             && within(&self.importer, importer)
-            && !self.exporter_not.is_some_and(|set| set.contains(exporter))
             && !self.importer_not.is_some_and(|set| set.contains(importer))
     }
 }
