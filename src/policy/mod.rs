@@ -10,6 +10,7 @@
 //! is judged in both, and a mechanism counts only when everything about it fits.
 
 mod advice;
+mod again;
 mod calendar;
 mod condition;
 mod confidence;
@@ -25,6 +26,7 @@ mod region;
 pub mod scenario;
 mod shadow;
 mod view;
+pub mod words;
 
 use std::collections::HashMap;
 use std::sync::Arc;
