@@ -141,6 +141,14 @@ impl Snapshot {
     /// # Errors
     /// Every mistake of every file.
     pub fn load(origin: &Origin) -> Result<Snapshot, Vec<Diagnostic>> {
+        Snapshot::load_as_of(origin, Timestamp::now())
+    }
+
+    /// The same as if it were another day, which the warnings of what ends soon go by.
+    ///
+    /// # Errors
+    /// Every mistake of every file.
+    pub fn load_as_of(origin: &Origin, now: Timestamp) -> Result<Snapshot, Vec<Diagnostic>> {
         let source = origin.source()?;
         let (table, errors) = DeTable::parse_recoverable(&source.text);
         let document = Document::new(&source);
@@ -171,9 +179,10 @@ impl Snapshot {
         };
         inputs.extend(origin.file.iter().cloned().chain(rules.directory.clone()));
         let Written { settings, importers, lists, mechanisms, .. } = written;
-        let loaded = Timestamp::now();
+        let loaded = now;
         let name = &source.name;
         warnings.extend(remarks);
+        warnings.extend(packs.warnings().iter().cloned());
         warnings.extend(no_law(name, &settings, &enabled, &packs));
         warnings.extend(places.warnings().into_iter().map(|text| warning(name, text)));
         warnings.extend(expiring(name, &mechanisms, loaded));

@@ -16,7 +16,7 @@ use crate::transfer::{Basis, CategorySet, Direction, HostPattern};
 pub(super) type Truth = Option<bool>;
 
 /// One condition. Indexes point into the tables of its pack.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
@@ -48,7 +48,7 @@ pub(super) enum Condition {
 }
 
 /// What the answer to a question must be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Answer {
     OneOf(Vec<FactValue>),
     Within(Bounds),

@@ -1,11 +1,50 @@
 //! How settled the reading is that a decision rests on: of the rule, of the questions it asks, of the list rows that put
 //! a country where it is, and of what met it. A chain is as strong as its weakest link.
 
+use serde::Serialize;
+
 use super::condition::Condition;
-use super::pack::{Confidence, Rule};
-use super::region::Region;
+use super::pack::{Confidence, Pack, Rule};
+use super::region::{List, Region};
 use super::view::View;
 use crate::transfer::Country;
+
+/// A part of a pack whose reading is not settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unsettled {
+    /// What it is: `rule`, `exemption`, `need`, `fact`, `list`.
+    pub part: &'static str,
+    /// Its id; of a row of a list with the countries of the row.
+    pub name: String,
+    /// How unsettled.
+    pub confidence: Confidence,
+}
+
+impl Pack {
+    /// Every part its authors are not sure of.
+    pub fn unsettled(&self) -> Vec<Unsettled> {
+        let named = |part, name: &str, confidence| Unsettled { part, name: name.to_owned(), confidence };
+        let rules = self.rules.iter().map(|rule| named("rule", &rule.id, rule.confidence));
+        let exemptions = self.exemptions.iter().map(|one| named("exemption", &one.id, one.confidence));
+        let needs = self.needs.iter().map(|need| named("need", &need.id, need.confidence));
+        let facts = self.facts.iter().map(|fact| named("fact", &fact.name, fact.confidence));
+        let lists = self.lists.iter().flat_map(List::unsettled);
+        let all = rules.chain(exemptions).chain(needs).chain(facts).chain(lists);
+        all.filter(|one| one.confidence > Confidence::High).collect()
+    }
+}
+
+impl List {
+    /// The list, if it is in doubt as a whole, and the rows that are in more doubt than it.
+    fn unsettled(&self) -> Vec<Unsettled> {
+        let of = |name: String, confidence| Unsettled { part: "list", name, confidence };
+        let rows = self.rows.iter().filter(|row| row.confidence > self.confidence).map(|row| {
+            let countries: Vec<String> = row.countries.iter().map(|country| country.to_string()).collect();
+            of(format!("{} ({})", self.id, countries.join(", ")), row.confidence)
+        });
+        std::iter::once(of(self.id.to_string(), self.confidence)).chain(rows).collect()
+    }
+}
 
 impl Rule {
     /// The least settled part of what the rule says in a view.

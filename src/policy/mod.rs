@@ -22,6 +22,7 @@ mod pack;
 mod read;
 mod region;
 pub mod scenario;
+mod shadow;
 mod view;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use ring::digest;
 use serde::Serialize;
 
 pub use self::advice::Ground;
+pub use self::confidence::Unsettled;
 pub use self::fact::{About, Fact, FactError, FactSet, FactType, FactValue};
 pub use self::mechanism::Mechanism;
 pub use self::pack::{Authority, Confidence, Counter, Exemption, Need, Pack, PackKind, Rank, Rule};
@@ -51,6 +53,7 @@ pub const BUILTIN_SCENARIOS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"),
 pub struct Packs {
     packs: Vec<Pack>,
     hash: Arc<str>,
+    warnings: Vec<Diagnostic>,
 }
 
 /// Which packs bind and which are only observed, by id.
@@ -158,9 +161,11 @@ impl Packs {
     pub fn compile(sources: &[Source]) -> Result<Packs, Vec<Diagnostic>> {
         let mut packs: Vec<Pack> = Vec::new();
         let mut problems = Vec::new();
+        let mut warnings = Vec::new();
         for source in sources {
             match read::pack(source) {
-                Ok(pack) => {
+                Ok((pack, remarks)) => {
+                    warnings.extend(remarks);
                     problems.extend(conflicts(&pack, &packs));
                     packs.push(pack);
                 }
@@ -171,7 +176,12 @@ impl Packs {
             return Err(problems);
         }
         let hash = hash_of(sources.iter().map(|source| source.text.as_bytes()));
-        Ok(Packs { packs, hash })
+        Ok(Packs { packs, hash, warnings })
+    }
+
+    /// What is most likely not meant in them, and hurts nobody.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
     }
 
     /// The packs that are part of the build.

@@ -3,6 +3,7 @@
 //! Everything is compiled once. Ids inside a pack are indexes, classes are bits, lists of countries are bit sets, so
 //! that judging a transfer is comparisons and no look-ups by name.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -241,6 +242,9 @@ pub struct Exemption {
     pub(super) days: Days,
     #[serde(skip)]
     pub(super) when: Condition,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub(super) span: Range<usize>,
 }
 
 /// One provision.
@@ -274,6 +278,9 @@ pub struct Rule {
     /// The kinds of data it is about.
     #[serde(skip)]
     pub(super) subject: CategorySet,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub(super) span: Range<usize>,
 }
 
 impl Pack {

@@ -1,5 +1,7 @@
 //! Sets of countries, and lists whose rows come and go with the law.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
 use super::condition::Condition;
@@ -29,13 +31,14 @@ pub(super) struct Row {
 /// A named list of a pack: a union, an adequacy list.
 #[derive(Debug, Clone)]
 pub(super) struct List {
+    pub(super) id: Arc<str>,
     pub(super) rows: Vec<Row>,
     /// How sure it is that nothing is missing from it.
     pub(super) confidence: Confidence,
 }
 
 /// What a pack writes where countries are meant: codes and names of lists.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Region {
     pub(super) countries: Countries,
     /// Indexes of lists whose rows depend on the day or on a condition.

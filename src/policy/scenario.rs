@@ -12,7 +12,7 @@ use serde::Serialize;
 use toml::de::DeTable;
 
 use super::mechanism::Mechanism;
-use super::read::table::{Entry, Reader, Table};
+use super::read::table::{Entry, Reader, Table, Topic};
 use super::{Case, Enabled, FactSet, FactValue, Outcome, Pack, Packs};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::transfer::{
@@ -34,6 +34,8 @@ pub struct Report {
     pub scenarios: Vec<Ran>,
     /// Each pack that has scenarios.
     pub coverage: Vec<Coverage>,
+    /// Packs that have none.
+    pub untested: Vec<Arc<str>>,
     /// What is wrong with the files.
     pub problems: Vec<Diagnostic>,
 }
@@ -112,15 +114,16 @@ struct Scenario {
     expect: Expectation,
 }
 
-/// Runs every scenario of some files.
-pub fn run(packs: &Packs, sources: &[Source]) -> Report {
+/// Runs every scenario of some files, on `day` if one is given, else each on its own.
+pub fn run(packs: &Packs, sources: &[Source], day: Option<Date>) -> Report {
     let mut report = Report::default();
     let mut spoken: BTreeMap<String, Vec<BTreeSet<Arc<str>>>> = BTreeMap::new();
     for source in sources {
         let (scenarios, problems) = read(packs, source);
         report.failed += problems.len();
         report.problems.extend(problems);
-        for scenario in scenarios {
+        for mut scenario in scenarios {
+            scenario.day = day.unwrap_or(scenario.day);
             let Some(pack) = packs.get(&scenario.pack) else { continue };
             let got = scenario.run(packs, pack);
             let ok = scenario.is_as_expected(&got);
@@ -134,7 +137,39 @@ pub fn run(packs: &Packs, sources: &[Source]) -> Report {
         }
     }
     report.coverage = packs.iter().filter_map(|pack| Some(coverage(pack, spoken.get(&*pack.id)?))).collect();
+    let without = packs.iter().filter(|pack| !spoken.contains_key(&*pack.id));
+    report.untested = without.map(|pack| pack.id.clone()).collect();
     report
+}
+
+/// Of each pack the rules and exemptions that no scenario makes speak, at the place of the first of them. `files` are
+/// those the packs were read from.
+pub fn untested(packs: &Packs, files: &[Source], report: &Report) -> Vec<Diagnostic> {
+    let of = |pack: &Pack| {
+        let spoken = report.coverage.iter().find(|coverage| *coverage.pack == *pack.id);
+        let silent = |id: &Arc<str>| spoken.is_none_or(|coverage| coverage.never_fired.contains(id));
+        let rules = pack.rules.iter().map(|rule| (&rule.id, &rule.span));
+        let exemptions = pack.exemptions.iter().map(|exemption| (&exemption.id, &exemption.span));
+        let untested: Vec<_> = rules.chain(exemptions).filter(|(id, _)| silent(id)).collect();
+        let (_, span) = untested.first()?;
+        let names: Vec<&str> = untested.iter().map(|(id, _)| &***id).collect();
+        let message = format!("no scenario makes {} of pack `{}` speak", shortened(&names), pack.id);
+        let file = files.iter().find(|file| *file.name == *pack.file)?;
+        let help = "write one beside the pack, in a file under `tests/` of the rules";
+        let docs = Some(Topic::Scenario.docs());
+        Some(Diagnostic { docs, ..file.warning((*span).clone(), message).help(help) })
+    };
+    packs.iter().filter_map(of).collect()
+}
+
+/// Names in a row, the first few of many.
+pub fn shortened(names: &[&str]) -> String {
+    const SHOWN: usize = 6;
+    let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 fn coverage(pack: &Pack, spoken: &[BTreeSet<Arc<str>>]) -> Coverage {
@@ -256,6 +291,7 @@ impl Got {
 /// The scenarios of a file, and what is wrong with it.
 fn read(packs: &Packs, source: &Source) -> (Vec<Scenario>, Vec<Diagnostic>) {
     let reader = Reader::new(source);
+    reader.topic(Topic::Scenario);
     let mut scenarios = Vec::new();
     match DeTable::parse(&source.text) {
         Ok(parsed) => {

@@ -20,7 +20,7 @@ fn the_packs_of_the_build_compile() {
 #[test]
 fn the_scenarios_of_the_build_come_out_as_expected() {
     let packs = Packs::builtin().map_err(|problems| shown(&problems)).unwrap();
-    let report = scenario::run(&packs, &sources(BUILTIN_SCENARIOS));
+    let report = scenario::run(&packs, &sources(BUILTIN_SCENARIOS), None);
     let wrong: Vec<_> = report.scenarios.iter().filter(|ran| !ran.ok).collect();
     assert!(report.problems.is_empty() && wrong.is_empty(), "{}{wrong:#?}", shown(&report.problems));
     for pack in &report.coverage {
@@ -33,7 +33,7 @@ fn every_part_of_the_language_does_what_its_scenarios_say() {
     let pack = Source::new("language.toml", include_str!("cases/language.toml"));
     let packs = Packs::compile(&[pack]).map_err(|problems| shown(&problems)).unwrap();
     let scenarios = Source::new("language-scenarios.toml", include_str!("cases/language-scenarios.toml"));
-    let report = scenario::run(&packs, &[scenarios]);
+    let report = scenario::run(&packs, &[scenarios], None);
     let wrong: Vec<_> = report.scenarios.iter().filter(|ran| !ran.ok).collect();
     assert!(report.problems.is_empty() && wrong.is_empty(), "{}{wrong:#?}", shown(&report.problems));
     assert!(report.coverage.iter().all(|pack| pack.never_fired.is_empty() && pack.never_silent.is_empty()));
@@ -279,6 +279,6 @@ fn the_pack_that_teaches_the_language_works() {
     let blocks: Vec<&str> = text.split("```toml\n").skip(1).filter_map(|block| block.split("```").next()).collect();
     let packs =
         Packs::compile(&[Source::new("docs/rules.md", blocks[0])]).map_err(|problems| shown(&problems)).unwrap();
-    let report = scenario::run(&packs, &[Source::new("docs/rules.md", blocks[1])]);
+    let report = scenario::run(&packs, &[Source::new("docs/rules.md", blocks[1])], None);
     assert_eq!((report.passed, report.failed), (2, 0), "{report:#?}");
 }

@@ -3,7 +3,7 @@
 use toml::de::DeValue;
 
 use super::PackReader;
-use super::table::{Entry, Table};
+use super::table::{Entry, Table, Topic};
 use crate::policy::condition::{Answer, Bounds, Condition};
 use crate::policy::fact::{FactType, FactValue};
 use crate::policy::region::{Days, Region};
@@ -86,10 +86,13 @@ impl PackReader<'_> {
     /// What each key of a table asks.
     pub(super) fn parts(&self, table: &Table<'_>, may: May) -> Vec<Condition> {
         let entries = table.entries();
+        let before = self.reader.topic(Topic::Condition);
         if entries.is_empty() {
             self.reader.error(table.span.clone(), "this condition asks nothing");
         }
-        entries.iter().flat_map(|entry| self.part(entry, may)).collect()
+        let parts = entries.iter().flat_map(|entry| self.part(entry, may)).collect();
+        self.reader.topic(before);
+        parts
     }
 
     fn part(&self, entry: &Entry<'_>, may: May) -> Vec<Condition> {

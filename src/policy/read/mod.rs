@@ -12,12 +12,13 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use self::names::Names;
-use self::table::{Reader, Table};
+use self::table::{Reader, Table, Topic};
 use super::calendar::Calendar;
 use super::condition::Condition;
 use super::fact::Fact;
-use super::pack::{Authority, Class, Counter, Need, Pack, PackKind};
+use super::pack::{Authority, Class, Counter, Need, Pack, PackKind, Rule};
 use super::region::List;
+use super::shadow;
 use crate::diagnostic::{Diagnostic, Source};
 
 /// What has been read of a pack so far. Later sections refer to earlier ones.
@@ -40,11 +41,11 @@ struct PackReader<'r> {
     has_calendar: bool,
 }
 
-/// Reads one pack.
+/// Reads one pack; with it come warnings.
 ///
 /// # Errors
 /// Everything that is wrong with the file.
-pub(super) fn pack(source: &Source) -> Result<Pack, Vec<Diagnostic>> {
+pub(super) fn pack(source: &Source) -> Result<(Pack, Vec<Diagnostic>), Vec<Diagnostic>> {
     let reader = Reader::new(source);
     let parsed = match DeTable::parse(&source.text) {
         Ok(parsed) => parsed,
@@ -52,7 +53,7 @@ pub(super) fn pack(source: &Source) -> Result<Pack, Vec<Diagnostic>> {
     };
     let pack = PackReader::new(&reader).pack(&Table::top(&reader, parsed.get_ref()), source);
     match pack {
-        Some(pack) if reader.count() == 0 => Ok(pack),
+        Some(pack) if reader.count() == 0 => Ok((pack, reader.into_problems())),
         None if reader.count() == 0 => Err(vec![Diagnostic::file(&*source.name, "this pack is incomplete")]),
         _ => Err(reader.into_problems()),
     }
@@ -82,18 +83,31 @@ impl<'r> PackReader<'r> {
 
     fn pack(mut self, top: &Table<'_>, source: &Source) -> Option<Pack> {
         top.only(&KEYS);
+        self.reader.topic(Topic::Source);
         self.read_sources(top);
+        self.reader.topic(Topic::Calendar);
         let calendar = self.read_calendar(top);
+        self.reader.topic(Topic::Fact);
         self.read_facts(top);
+        self.reader.topic(Topic::Class);
         self.read_classes(top);
+        self.reader.topic(Topic::Counter);
         self.read_counters(top);
+        self.reader.topic(Topic::List);
         self.read_lists(top);
+        self.reader.topic(Topic::Scope);
         let scope = self.read_scope(top);
         let jurisdiction = self.read_jurisdiction(top);
+        self.reader.topic(Topic::Term);
         self.read_terms(top);
+        self.reader.topic(Topic::Need);
         self.read_needs(top);
-        let exemptions = self.read_exemptions(top);
+        self.reader.topic(Topic::Exemption);
+        let exemptions = self.read_exemptions(top, &scope);
+        self.reader.topic(Topic::Rule);
         let rules = self.read_rules(top, &scope);
+        self.report_shadowed(&rules);
+        self.reader.topic(Topic::Top);
         let counted = self.note_bounds(&rules);
         self.report_unused();
         Some(Pack {
@@ -155,18 +169,32 @@ impl<'r> PackReader<'r> {
         }
     }
 
+    /// A rule that another one makes idle is either a mistake or stands there for its own sake; the author decides.
+    fn report_shadowed(&self, rules: &[Rule]) {
+        let pack = shadow::Parts { facts: &self.facts, counters: &self.counters, lists: &self.lists };
+        for (idle, by) in shadow::shadowed(rules, &pack) {
+            let message =
+                format!("rule `{}` changes nothing: whenever it fires, `{}` does and is as strict", idle.id, by.id);
+            let help = format!("remove it, make it stricter, or narrow `{}`", by.id);
+            self.reader.warn(idle.span.clone(), message, help);
+        }
+    }
+
     /// Whatever a pack defines and never uses is a mistake: it looks as if it did something.
     fn report_unused(&self) {
         let sections = [
-            &self.source_names,
-            &self.fact_names,
-            &self.class_names,
-            &self.counter_names,
-            &self.list_names,
-            &self.terms,
-            &self.needs,
+            (Topic::Source, &self.source_names),
+            (Topic::Fact, &self.fact_names),
+            (Topic::Class, &self.class_names),
+            (Topic::Counter, &self.counter_names),
+            (Topic::List, &self.list_names),
+            (Topic::Term, &self.terms),
+            (Topic::Need, &self.needs),
         ];
-        sections.iter().for_each(|names| names.unused(self.reader));
+        for (topic, names) in sections {
+            self.reader.topic(topic);
+            names.unused(self.reader);
+        }
     }
 }
 

@@ -54,7 +54,10 @@ impl Names {
     /// Reports names nothing refers to: they would have no effect.
     pub(super) fn unused(&self, reader: &Reader<'_>) {
         for (name, span, _) in self.known.iter().filter(|(_, _, used)| !used.get()) {
-            let message = format!("{} `{name}` has no effect: nothing in this pack uses it", self.what);
+            let message = match self.what {
+                "source" => format!("source `{name}` is never cited"),
+                what => format!("{what} `{name}` has no effect: nothing in this pack uses it"),
+            };
             reader.advise(span.clone(), message, "use it or remove it");
         }
     }

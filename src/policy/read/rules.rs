@@ -13,7 +13,7 @@ use crate::policy::region::Days;
 use crate::transfer::{Action, CategorySet};
 
 impl PackReader<'_> {
-    pub(super) fn read_exemptions(&self, top: &Table<'_>) -> Vec<Exemption> {
+    pub(super) fn read_exemptions(&self, top: &Table<'_>, scope: &Scope) -> Vec<Exemption> {
         let mut names = Names::new("exemption");
         let mut exemptions = Vec::new();
         for (entry, table) in top.named("exemption") {
@@ -33,6 +33,10 @@ impl PackReader<'_> {
                 self.reader.error(entry.key_span.clone(), format!("exemption `{}` covers nobody", entry.key));
             }
             let (cite, days) = self.citation(&table);
+            let when = self.when(&table, May::EXEMPTION);
+            if let Some(why) = lint::never(&when, days, scope, &self.facts, &self.lists) {
+                self.reader.error(entry.key_span.clone(), format!("this exemption can never apply: {why}"));
+            }
             exemptions.push(Exemption {
                 id: names.add(self.reader, entry.key, entry.key_span.clone()),
                 cite,
@@ -40,7 +44,8 @@ impl PackReader<'_> {
                 confidence: self.confidence(&table),
                 covers,
                 days,
-                when: self.when(&table, May::EXEMPTION),
+                when,
+                span: entry.key_span.clone(),
             });
         }
         exemptions
@@ -90,6 +95,7 @@ impl PackReader<'_> {
             when,
             wants,
             exemptions,
+            span: id.span(),
         })
     }
 

@@ -197,8 +197,8 @@ impl PackReader<'_> {
                 self.reader.error(entry.key_span.clone(), format!("list `{}` is empty", entry.key));
             }
             table.text("title");
-            self.list_names.add(self.reader, entry.key, entry.key_span.clone());
-            self.lists.push(List { rows, confidence: self.confidence(&table) });
+            let id = self.list_names.add(self.reader, entry.key, entry.key_span.clone());
+            self.lists.push(List { id, rows, confidence: self.confidence(&table) });
         }
     }
 
