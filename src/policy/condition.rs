@@ -136,6 +136,14 @@ impl Condition {
         }
     }
 
+    /// Calls `visit` with every condition that has to hold.
+    pub(super) fn conjuncts(&self, visit: &mut impl FnMut(&Condition)) {
+        match self {
+            Condition::All(parts) => parts.iter().for_each(|part| part.conjuncts(visit)),
+            part => visit(part),
+        }
+    }
+
     /// Calls `visit` with this condition and every one inside it, and whether it stands under an odd number of `not`.
     pub(super) fn walk(&self, negated: bool, visit: &mut impl FnMut(&Condition, bool)) {
         visit(self, negated);
@@ -175,11 +183,19 @@ fn held(needs: &[usize], view: &View<'_>) -> Truth {
 impl Answer {
     fn is_given(&self, fact: &Fact, view: &View<'_>) -> bool {
         let value = view.case.facts.get(&fact.name).unwrap_or(&fact.default);
-        match (self, value) {
+        match (self, fact.elapsed_since(value, view).as_ref().unwrap_or(value)) {
             (Answer::OneOf(wanted), value) => wanted.contains(value),
             (Answer::Within(bounds), FactValue::Int(number)) => bounds.contain(*number),
             (Answer::Within(_), _) => false,
         }
+    }
+}
+
+impl Fact {
+    /// The days gone by since the day that was given instead of their number.
+    fn elapsed_since(&self, value: &FactValue, view: &View<'_>) -> Option<FactValue> {
+        let (elapsed, FactValue::Text(day)) = (self.elapsed?, value) else { return None };
+        Some(FactValue::Int(view.pack.calendar.elapsed(elapsed, day.parse().ok()?, view.day)))
     }
 }
 

@@ -19,14 +19,15 @@ impl Packs {
             return Vec::new();
         }
         let scene = Scene::of(case);
-        let enabled = self.iter().enumerate().filter(|(_, pack)| case.enabled.standing(&pack.id).is_some());
+        let speaking = self.speaking(scene.exporter, scene.importer);
+        let enabled = speaking.filter(|(_, pack)| case.enabled.standing(&pack.id).is_some());
         enabled.flat_map(|(index, pack)| touched(pack, index, &scene)).collect()
     }
 }
 
 fn touched(pack: &Pack, index: usize, scene: &Scene<'_>) -> Vec<Touch> {
     let day = pack.day(scene.case.now);
-    if pack.counters.is_empty() || !in_scope(pack, scene) {
+    if pack.counters.is_empty() {
         return Vec::new();
     }
     let carried = Carried::of(pack, index, day, scene);
@@ -48,10 +49,6 @@ fn touch(pack: &Pack, counter: &Counter, exempt: u32, day: Date, scene: &Scene<'
     let party = counter.per_importer.then(|| name(scene.case.importer));
     let key = CounterKey { pack: pack.id.clone(), counter: counter.id.clone(), party };
     Touch { key, since: counter.window.since(day), day, people }
-}
-
-fn in_scope(pack: &Pack, scene: &Scene<'_>) -> bool {
-    scene.exporter.iter().any(|e| scene.importer.iter().any(|i| pack.scope.has(*e, *i)))
 }
 
 /// What stands for one importer: its host, or its address where there is none.

@@ -46,8 +46,8 @@ impl Packs {
     /// What the packs say about a transfer whose counters show `counts` for `touches`.
     pub fn decide(&self, case: &Case<'_>, touches: &[Touch], counts: &[Count]) -> Outcome {
         let (exporter, importer) = (&case.exporter.place.countries, &case.importer.place.countries);
-        let speaks = |pack: &Pack| may_speak(pack, exporter, importer) && case.enabled.standing(&pack.id).is_some();
-        if !self.iter().any(speaks) {
+        let mut speaking = self.speaking(exporter, importer);
+        if !speaking.any(|(_, pack)| case.enabled.standing(&pack.id).is_some()) {
             return Outcome::default();
         }
         let scene = Scene::of(case).counted(self, touches, counts);
@@ -89,9 +89,7 @@ impl Packs {
     /// What every enabled pack says about a scene.
     pub(super) fn judge(&self, scene: &Scene<'_>) -> Judgement {
         let mut judgement = Judgement::default();
-        for (index, pack) in
-            self.iter().enumerate().filter(|(_, pack)| may_speak(pack, scene.exporter, scene.importer))
-        {
+        for (index, pack) in self.speaking(scene.exporter, scene.importer) {
             if let Some(enforced) = scene.case.enabled.standing(&pack.id) {
                 judgement.hear(pack, index, enforced, scene);
             }
@@ -104,14 +102,14 @@ impl Packs {
     pub fn interest(&self, case: &Case<'_>) -> Interest {
         let mut interest = Interest::default();
         let (exporter, importer) = (&case.exporter.place.countries, &case.importer.place.countries);
-        for pack in self.iter().filter(|pack| may_speak(pack, exporter, importer)) {
+        for (_, pack) in self.speaking(exporter, importer) {
             if case.enabled.standing(&pack.id).is_none() {
                 continue;
             }
             let scene = Scene { case, exporter, importer, crowd: Default::default(), counts: Vec::new() };
             for view in views(pack, &scene, pack.day(case.now), None) {
-                interest.speaks = interest.speaks || pack.is_law() || could_fire(&view);
-                interest.content = interest.content || asks_content(&view);
+                interest.speaks = interest.speaks || pack.is_law() || could_fire(&view, &scene);
+                interest.content = interest.content || asks_content(&view, &scene);
             }
         }
         interest
@@ -129,31 +127,26 @@ impl Enabled {
     }
 }
 
-fn may_speak(pack: &Pack, exporter: &[crate::transfer::Country], importer: &[crate::transfer::Country]) -> bool {
-    exporter.iter().any(|e| importer.iter().any(|i| pack.scope.has(*e, *i)))
-}
-
 /// Whether any rule is not ruled out by what is known so far.
-fn could_fire(view: &View<'_>) -> bool {
-    let rules = view.pack.rules.iter().filter(|rule| !rule.days().are_over(view.day));
-    rules.into_iter().any(|rule| rule.when.holds(view) != Some(false))
+fn could_fire(view: &View<'_>, scene: &Scene<'_>) -> bool {
+    let mut rules = view.pack.index.rules(view.pack, scene, None);
+    rules.any(|(_, rule)| !rule.days().are_over(view.day) && rule.when.holds(view) != Some(false))
 }
 
 /// Whether some counter counts here, or some rule turns on what the content is.
-fn asks_content(view: &View<'_>) -> bool {
+fn asks_content(view: &View<'_>, scene: &Scene<'_>) -> bool {
     let counts = view
         .pack
         .counters
         .iter()
         .any(|counter| counter.days.contain(view.day) && counter.classes & !view.exempt != 0);
     let limited = mechanism::any_limited(view.case.mechanisms);
-    counts
-        || view.pack.rules.iter().filter(|rule| !rule.days().are_over(view.day)).any(|rule| {
-            match rule.when.holds(view) {
-                None => true,
-                Some(holds) => holds && limited && !rule.wants.is_empty(),
-            }
-        })
+    let turns = |rule: &Rule| match rule.when.holds(view) {
+        _ if rule.days().are_over(view.day) => false,
+        None => true,
+        Some(holds) => holds && limited && !rule.wants.is_empty(),
+    };
+    counts || view.pack.index.rules(view.pack, scene, None).any(|(_, rule)| turns(rule))
 }
 
 impl Judgement {
@@ -166,7 +159,10 @@ impl Judgement {
         }
         let before = self.reasons.len();
         self.hear_exemptions(pack, enforced, &views);
-        for (rule_index, rule) in pack.rules.iter().enumerate().filter(|(_, rule)| !rule.days().are_over(day)) {
+        for (rule_index, rule) in pack.index.rules(pack, scene, Some(&carried)) {
+            if rule.days().are_over(day) {
+                continue;
+            }
             let binds = enforced && rule.days().contain(day);
             match strictest(rule, &views) {
                 (_, Verdict::Silent) => {}

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::pack::Confidence;
@@ -55,6 +56,19 @@ pub struct Fact {
     pub ask: Arc<str>,
     /// How sure it is that the law asks this.
     pub confidence: Confidence,
+    /// Of a number that is days gone by: which days. It may be answered with the day it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elapsed: Option<Elapsed>,
+}
+
+/// Days that are counted since something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Elapsed {
+    /// Every day.
+    Days,
+    /// Those worked by the calendar of the pack.
+    WorkingDays,
 }
 
 /// Why an answer cannot be one.
@@ -113,7 +127,11 @@ impl Fact {
         let expected = match (&self.kind, value) {
             (FactType::Bool, FactValue::Bool(_)) | (FactType::Int, FactValue::Int(_)) => return Ok(()),
             (FactType::Text(words), FactValue::Text(given)) => return check_word(&self.name, words, given),
+            (FactType::Int, FactValue::Text(day)) if self.elapsed.is_some() && day.parse::<Date>().is_ok() => {
+                return Ok(());
+            }
             (FactType::Bool, _) => "true or false",
+            (FactType::Int, _) if self.elapsed.is_some() => "a number of days, or the day it began",
             (FactType::Int, _) => "a number",
             (FactType::Text(_), _) => "a word",
         };

@@ -16,6 +16,7 @@ mod confidence;
 mod counter;
 mod decide;
 mod fact;
+mod index;
 mod lint;
 mod mechanism;
 mod pack;
@@ -25,6 +26,7 @@ pub mod scenario;
 mod shadow;
 mod view;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -33,11 +35,11 @@ use serde::Serialize;
 
 pub use self::advice::Ground;
 pub use self::confidence::Unsettled;
-pub use self::fact::{About, Fact, FactError, FactSet, FactType, FactValue};
+pub use self::fact::{About, Elapsed, Fact, FactError, FactSet, FactType, FactValue};
 pub use self::mechanism::Mechanism;
 pub use self::pack::{Authority, Confidence, Counter, Exemption, Need, Pack, PackKind, Rank, Rule};
 use crate::diagnostic::{Diagnostic, Source, nearest};
-use crate::transfer::{Action, Cause, Content, Counted, Direction, Open, Party, Reason, Route};
+use crate::transfer::{Action, Cause, Content, Counted, Country, Direction, Open, Party, Reason, Route};
 
 /// The law packs that are part of the build: file name and text of every file of `rules/laws`.
 pub const BUILTIN_LAWS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/laws.rs"));
@@ -52,6 +54,8 @@ pub const BUILTIN_SCENARIOS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"),
 #[derive(Debug, Clone)]
 pub struct Packs {
     packs: Vec<Pack>,
+    /// The packs that may speak about transfers out of a country.
+    speaking: HashMap<Country, Vec<usize>>,
     hash: Arc<str>,
     warnings: Vec<Diagnostic>,
 }
@@ -176,7 +180,21 @@ impl Packs {
             return Err(problems);
         }
         let hash = hash_of(sources.iter().map(|source| source.text.as_bytes()));
-        Ok(Packs { packs, hash, warnings })
+        Ok(Packs { speaking: speaking(&packs), packs, hash, warnings })
+    }
+
+    /// The packs whose scope takes in some pair of candidate countries, with their positions.
+    fn speaking(&self, exporter: &[Country], importer: &[Country]) -> impl Iterator<Item = (usize, &Pack)> {
+        let known = match exporter {
+            [country] => self.speaking.get(country),
+            _ => None,
+        };
+        let count = known.map_or(self.packs.len(), Vec::len);
+        let some = (0..count).filter_map(move |at| {
+            let index = known.map_or(Some(at), |known| known.get(at).copied())?;
+            Some((index, self.packs.get(index)?))
+        });
+        some.filter(move |(_, pack)| exporter.iter().any(|e| importer.iter().any(|i| pack.scope.has(*e, *i))))
     }
 
     /// What is most likely not meant in them, and hurts nobody.
@@ -277,6 +295,15 @@ impl<'p> Summary<'p> {
 pub fn builtin() -> Vec<Source> {
     let files = BUILTIN_LAWS.iter().chain(BUILTIN_POLICIES);
     files.map(|(name, text)| Source::new(*name, *text)).collect()
+}
+
+/// For each country the packs that speak about transfers out of it, so that the others cost nothing there.
+fn speaking(packs: &[Pack]) -> HashMap<Country, Vec<usize>> {
+    let out_of = |country: Country| {
+        let packs = packs.iter().enumerate().filter(|(_, pack)| pack.scope.has_exporter(country));
+        (country, packs.map(|(index, _)| index).collect())
+    };
+    Country::all().into_iter().chain([Country::UNKNOWN]).map(out_of).collect()
 }
 
 /// Ids are unique, and a fact that several packs ask takes one type of answer.

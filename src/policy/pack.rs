@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::calendar::Calendar;
 use super::condition::Condition;
 use super::fact::Fact;
+use super::index::Index;
 use super::region::{Countries, Days, List};
 pub use crate::transfer::Confidence;
 use crate::transfer::{Action, CategorySet, Country, Direction};
@@ -88,9 +89,18 @@ pub struct Pack {
     pub(super) lists: Vec<List>,
     #[serde(skip)]
     pub(super) calendar: Calendar,
+    #[serde(skip)]
+    pub(super) index: Index,
     /// Counters some rule asks about even where a transfer adds nobody to them, as bits.
     #[serde(skip)]
     pub(super) counted: u32,
+}
+
+/// What the conditions of a pack point into, while it is being read.
+pub(super) struct Parts<'p> {
+    pub(super) facts: &'p [Fact],
+    pub(super) counters: &'p [Counter],
+    pub(super) lists: &'p [List],
 }
 
 /// A text a pack rests on.
@@ -296,11 +306,15 @@ impl Pack {
 }
 
 impl Scope {
+    /// Whether transfers out of a country can be meant.
+    pub(super) fn has_exporter(&self, exporter: Country) -> bool {
+        within(&self.exporter, exporter) && !self.exporter_not.is_some_and(|set| set.contains(exporter))
+    }
+
     /// Whether a pair of countries can be meant at all.
     pub(super) fn has(&self, exporter: Country, importer: Country) -> bool {
-        within(&self.exporter, exporter)
+        self.has_exporter(exporter)
             && within(&self.importer, importer)
-            && !self.exporter_not.is_some_and(|set| set.contains(exporter))
             && !self.importer_not.is_some_and(|set| set.contains(importer))
     }
 }

@@ -432,6 +432,7 @@ fn value(entry: &Entry<'_>) -> Option<FactValue> {
     match entry.value() {
         toml::de::DeValue::Boolean(value) => Some(FactValue::Bool(*value)),
         toml::de::DeValue::Integer(_) => entry.int().map(FactValue::Int),
+        toml::de::DeValue::Datetime(_) => entry.date().map(|day| FactValue::Text(day.to_string().into())),
         _ => entry.text().map(FactValue::Text),
     }
 }

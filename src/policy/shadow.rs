@@ -1,29 +1,30 @@
 //! Rules that another rule makes idle: whenever they fire it fires too, and what it wants is at least as much.
 //!
 //! A condition implies another if that can be shown from the parts that must hold; what cannot be seen through is taken
-//! not to follow, so a rule is called idle only where it is. Records (`log`) stand for their own citation: beside other
-//! records they are never idle.
+//! not to follow, so a rule is called idle only where it is. Records (`log`) stand for their own citation: beside records
+//! of another they are never idle.
 
 use super::condition::{Answer, Bounds, Condition};
 use super::fact::{Fact, FactType, FactValue};
-use super::pack::{Counter, Rule};
-use super::region::{Countries, Days, List, Region};
+use super::index::Index;
+use super::pack::{Parts, Rule};
+use super::region::{Countries, Days, Region};
 use crate::transfer::Action;
+
+/// How many pairs of rules are compared. Only a pack of thousands of rules that are filed alike has more.
+const COMPARISONS: usize = 2_000_000;
 
 /// How many `any` are taken apart within one another.
 const DEPTH: u32 = 2;
 
-/// What conditions point into.
-pub(super) struct Parts<'p> {
-    pub(super) facts: &'p [Fact],
-    pub(super) counters: &'p [Counter],
-    pub(super) lists: &'p [List],
-}
-
 /// Each idle rule and the first rule that makes it so. Of two that are alike the later one is idle.
-pub(super) fn shadowed<'r>(rules: &'r [Rule], parts: &Parts<'_>) -> Vec<(&'r Rule, &'r Rule)> {
+pub(super) fn shadowed<'r>(rules: &'r [Rule], filed: &Index, parts: &Parts<'_>) -> Vec<(&'r Rule, &'r Rule)> {
+    let mut left = COMPARISONS;
     let by = |(index, idle): (usize, &'r Rule)| {
-        let others = rules.iter().enumerate().filter(|(other, _)| *other != index);
+        let others: Vec<usize> = filed.beside(idle, parts, rules.len()).into_iter().take(left).collect();
+        left -= others.len();
+        let others = others.into_iter().filter(|other| *other != index);
+        let others = others.filter_map(|other| Some((other, rules.get(other)?)));
         let mut stronger = others.filter(|(_, rule)| shades(rule, idle, parts));
         // Two that shade each other are alike: the first of them stays.
         let found = stronger.find(|(other, rule)| *other < index || !shades(idle, rule, parts))?;
@@ -43,7 +44,10 @@ fn shades(rule: &Rule, idle: &Rule, parts: &Parts<'_>) -> bool {
 /// Whether whatever satisfies the one satisfies the other.
 fn as_strict(rule: &Rule, idle: &Rule) -> bool {
     if rule.action != Action::Block {
-        return false;
+        return idle.action == Action::Log
+            && idle.wants.is_empty()
+            && rule.wants.is_empty()
+            && idle.cite == rule.cite;
     }
     let covers =
         rule.subject.is_empty() || (!idle.subject.is_empty() && idle.subject.without(rule.subject).is_empty());

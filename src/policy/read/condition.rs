@@ -279,20 +279,28 @@ impl PackReader<'_> {
             match Category::parse(path) {
                 Ok(category) if alone => all.insert(category),
                 Ok(category) => all = all.union(category.subtree()),
-                Err(unknown) => {
-                    let known = Category::all().map(Category::as_str);
-                    self.reader.unknown(
-                        (&unknown.given, word.span.clone()),
-                        "category",
-                        known.collect::<Vec<_>>().into_iter(),
-                    );
-                }
+                Err(unknown) => self.unknown_category(&unknown.given, word.span.clone()),
             }
         }
         if words.is_empty() {
             self.reader.error(entry.span(), format!("`{}` names no category", entry.key));
         }
         all
+    }
+
+    /// Of a path whose beginning is known the kinds below that are listed: one of them may be meant.
+    fn unknown_category(&self, given: &str, span: std::ops::Range<usize>) {
+        let known: Vec<&str> = Category::all().map(Category::as_str).collect();
+        let above = given.rsplit_once('.').and_then(|(above, _)| Category::parse(above).ok());
+        let near = crate::diagnostic::nearest(given, known.iter().copied());
+        match above.filter(|_| near.is_none()) {
+            Some(above) => {
+                let below: Vec<&str> = above.subtree().iter().map(Category::as_str).collect();
+                let message = format!("unknown category `{given}`");
+                self.reader.advise(span, message, format!("`{above}` has these: {}", below.join(", ")));
+            }
+            None => self.reader.unknown((given, span), "category", known.into_iter()),
+        }
     }
 
     /// Codes of countries and names of lists.

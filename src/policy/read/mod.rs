@@ -12,12 +12,13 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use self::names::Names;
-use self::table::{Reader, Table, Topic};
-use super::calendar::Calendar;
+use self::table::{Entry, Reader, Table, Topic};
+use super::calendar::{Calendar, Holiday};
 use super::condition::Condition;
 use super::fact::Fact;
-use super::pack::{Authority, Class, Counter, Need, Pack, PackKind, Rule};
-use super::region::List;
+use super::index::Index;
+use super::pack::{Authority, Class, Counter, Need, Pack, PackKind, Parts, Rule};
+use super::region::{Days, List};
 use super::shadow;
 use crate::diagnostic::{Diagnostic, Source};
 
@@ -106,7 +107,9 @@ impl<'r> PackReader<'r> {
         let exemptions = self.read_exemptions(top, &scope);
         self.reader.topic(Topic::Rule);
         let rules = self.read_rules(top, &scope);
-        self.report_shadowed(&rules);
+        let parts = Parts { facts: &self.facts, counters: &self.counters, lists: &self.lists };
+        let index = Index::of(&rules, &parts);
+        self.report_shadowed(&rules, &index, &parts);
         self.reader.topic(Topic::Top);
         let counted = self.note_bounds(&rules);
         self.report_unused();
@@ -130,6 +133,7 @@ impl<'r> PackReader<'r> {
             lists: self.lists,
             calendar,
             counted,
+            index,
         })
     }
 
@@ -152,27 +156,51 @@ impl<'r> PackReader<'r> {
     fn read_calendar(&mut self, top: &Table<'_>) -> Calendar {
         let Some(table) = top.get("calendar").and_then(|entry| entry.table()) else { return Calendar::default() };
         self.has_calendar = true;
-        table.only(&["weekend", "holidays", "workdays", "note"]);
+        table.only(&["weekend", "holidays", "workdays", "runs_on", "note"]);
         let holidays = table.get("holidays").map(|entry| entry.tables()).unwrap_or_default();
-        let days = holidays.iter().map(|holiday| {
-            holiday.only(&["from", "until", "name"]);
-            self.days(holiday)
-        });
         Calendar {
             weekend: table
                 .words("weekend")
                 .iter()
                 .filter_map(|word| self.one_of(word, "weekday", &WEEKDAYS))
                 .collect(),
-            holidays: days.collect(),
+            holidays: holidays.iter().map(|holiday| self.holiday(holiday)).collect(),
+            runs_on: table.bool("runs_on").unwrap_or_default(),
             workdays: table.get("workdays").map(|entry| entry.dates()).unwrap_or_default(),
         }
     }
 
+    /// One day, several, or with `every` the same day of every year.
+    fn holiday(&self, table: &Table<'_>) -> Holiday {
+        table.only(&["from", "until", "every", "name"]);
+        let days = self.days(table);
+        let every = table.get("every").and_then(|entry| self.day_of_year(&entry));
+        if every.is_none() && days.from.is_none() {
+            let help = "write `from` (and `until` if it is longer than a day), or `every = \"12-25\"`";
+            self.reader.advise(table.span.clone(), "this holiday has no day", help);
+        }
+        let until = if every.is_none() { days.until.or(days.from) } else { days.until };
+        Holiday { days: Days { until, ..days }, every }
+    }
+
+    /// `"10-29"`: month and day.
+    fn day_of_year(&self, entry: &Entry<'_>) -> Option<(i8, i8)> {
+        let text = entry.text()?;
+        // A leap year has every day there is.
+        let day = format!("2028-{text}").parse::<jiff::civil::Date>().ok();
+        if day.is_none() {
+            self.reader.advise(
+                entry.span(),
+                format!("`{text}` is not a day of the year"),
+                "write \"10-29\": month, day",
+            );
+        }
+        day.map(|day| (day.month(), day.day()))
+    }
+
     /// A rule that another one makes idle is either a mistake or stands there for its own sake; the author decides.
-    fn report_shadowed(&self, rules: &[Rule]) {
-        let pack = shadow::Parts { facts: &self.facts, counters: &self.counters, lists: &self.lists };
-        for (idle, by) in shadow::shadowed(rules, &pack) {
+    fn report_shadowed(&self, rules: &[Rule], index: &Index, parts: &Parts<'_>) {
+        for (idle, by) in shadow::shadowed(rules, index, parts) {
             let message =
                 format!("rule `{}` changes nothing: whenever it fires, `{}` does and is as strict", idle.id, by.id);
             let help = format!("remove it, make it stricter, or narrow `{}`", by.id);

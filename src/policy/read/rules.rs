@@ -12,6 +12,9 @@ use crate::policy::pack::{Exemption, MOST, Rule, Scope};
 use crate::policy::region::Days;
 use crate::transfer::{Action, CategorySet};
 
+/// In place of the names of all classes.
+const EVERYONE: &str = "everyone";
+
 impl PackReader<'_> {
     pub(super) fn read_exemptions(&self, top: &Table<'_>, scope: &Scope) -> Vec<Exemption> {
         let mut names = Names::new("exemption");
@@ -28,7 +31,7 @@ impl PackReader<'_> {
                 "confidence",
                 "note",
             ]);
-            let covers = self.class_names.bits(self.reader, &table.words("covers"));
+            let covers = self.covers(&table);
             if covers == 0 {
                 self.reader.error(entry.key_span.clone(), format!("exemption `{}` covers nobody", entry.key));
             }
@@ -49,6 +52,15 @@ impl PackReader<'_> {
             });
         }
         exemptions
+    }
+
+    /// The classes an exemption takes out; `"everyone"` is all of them.
+    fn covers(&self, table: &Table<'_>) -> u32 {
+        let words = table.words("covers");
+        match words.as_slice() {
+            [word] if *word.text == *EVERYONE => self.class_names.all(),
+            words => self.class_names.bits(self.reader, words),
+        }
     }
 
     pub(super) fn read_rules(&self, top: &Table<'_>, scope: &Scope) -> Vec<Rule> {

@@ -173,7 +173,8 @@ impl<'t> Table<'t> {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Entry<'t>> {
-        self.entries().into_iter().find(|entry| entry.key == key)
+        let (key, value) = self.inner.iter().find(|(known, _)| known.get_ref().as_ref() == key)?;
+        Some(Entry { reader: self.reader, key: key.get_ref().as_ref(), key_span: key.span(), value })
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {
