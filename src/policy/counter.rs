@@ -57,7 +57,7 @@ fn counted(people: &[(&[Person], u32)], classes: u32) -> Vec<Digest> {
 }
 
 /// What stands for one importer: its host, or its address where there is none.
-fn name(party: &Party) -> Arc<str> {
+pub(super) fn name(party: &Party) -> Arc<str> {
     match (&party.host, party.address) {
         (Some(host), _) => host.clone(),
         (None, Some(address)) => address.to_string().into(),
@@ -68,7 +68,7 @@ fn name(party: &Party) -> Arc<str> {
 impl Window {
     /// The first day of the window that ends on `day`. A rolling window takes in the same date of the earlier month:
     /// where a statute leaves that day open, counting it is the stricter reading.
-    fn since(self, day: Date) -> Date {
+    pub(super) fn since(self, day: Date) -> Date {
         let since = match self {
             Window::CalendarYears(years) => Date::new(day.year().saturating_sub(years - 1), 1, 1).ok(),
             Window::RollingMonths(months) => day.checked_sub(months.months()).ok(),

@@ -344,6 +344,8 @@ impl Scenario {
         let before = table.reader().count();
         let pack_name = table.need("pack")?;
         let pack = find_pack(packs, &pack_name)?;
+        let classes: Vec<&str> = pack.classes.iter().map(|class| &*class.id).collect();
+        let counters: Vec<&str> = pack.counters.iter().map(|counter| &*counter.id).collect();
         let scenario = Scenario {
             id: table.need_text("id").to_string(),
             pack: pack.id.to_string(),
@@ -353,8 +355,8 @@ impl Scenario {
             host: table.text("host"),
             direction: direction(table),
             application: table.text("application"),
-            people: people(table, "people", "class", pack.classes.iter().map(|class| &*class.id)),
-            before: people(table, "before", "counter", pack.counters.iter().map(|counter| &*counter.id)),
+            people: people(table, "people", "class", &classes),
+            before: people(table, "before", "counter", &counters),
             data: marks(table),
             facts: facts(pack, table),
             mechanisms: mechanisms(packs, table),
@@ -392,17 +394,12 @@ fn direction(table: &Table<'_>) -> Direction {
 }
 
 /// How many people for each of some names: classes, or counters.
-fn people<'p>(
-    table: &Table<'_>,
-    key: &str,
-    what: &str,
-    known: impl Iterator<Item = &'p str> + Clone,
-) -> Vec<(Arc<str>, u64)> {
+fn people(table: &Table<'_>, key: &str, what: &str, known: &[&str]) -> Vec<(Arc<str>, u64)> {
     let given = table.get(key).and_then(|entry| entry.table()).map(|people| people.entries()).unwrap_or_default();
     let mut people = Vec::new();
     for entry in given {
-        if !known.clone().any(|name| name == entry.key) {
-            entry.reader().unknown((entry.key, entry.key_span.clone()), what, known.clone());
+        if !known.contains(&entry.key) {
+            entry.reader().unknown((entry.key, entry.key_span.clone()), what, known.iter().copied());
         }
         people
             .push((entry.key.into(), entry.int().and_then(|number| u64::try_from(number).ok()).unwrap_or_default()));

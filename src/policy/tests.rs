@@ -30,6 +30,15 @@ fn the_scenarios_of_the_build_come_out_as_expected() {
 }
 
 #[test]
+fn every_text_a_law_of_the_build_rests_on_has_a_rank() {
+    let packs = Packs::builtin().map_err(|problems| shown(&problems)).unwrap();
+    for pack in packs.iter().filter(|pack| pack.is_law()) {
+        let without: Vec<_> = pack.sources.iter().filter(|source| source.rank.is_none()).collect();
+        assert!(without.is_empty(), "{}: {without:?}", pack.id);
+    }
+}
+
+#[test]
 fn every_part_of_the_language_does_what_its_scenarios_say() {
     let pack = Source::new("language.toml", include_str!("cases/language.toml"));
     let packs = Packs::compile(&[pack]).map_err(|problems| shown(&problems)).unwrap();
@@ -129,8 +138,8 @@ struct Asked {
     enabled: Enabled,
 }
 
-fn country(code: &str) -> crate::transfer::Country {
-    crate::transfer::Country::parse(code).unwrap()
+fn country(code: &str) -> Country {
+    Country::parse(code).unwrap()
 }
 
 fn category(path: &str) -> crate::transfer::Category {

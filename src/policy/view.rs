@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use super::pack::{MOST, Pack};
 use super::{Case, Packs};
-use crate::transfer::{CategorySet, Content, Count, Country, Person, Touch};
+use crate::transfer::{CategorySet, Content, Count, Country, Group, Person, Touch};
 
 /// What is known of a transfer, for all packs.
 #[derive(Debug, Clone)]
@@ -80,6 +80,20 @@ impl Crowd {
             let kinds = alike.first().map(|person| person.categories).unwrap_or_default();
             *crowd.groups.entry(kinds).or_default() += alike.len() as u64;
             known = known.union(kinds);
+        }
+        crowd.found = crowd.found.union(known);
+        crowd.kinds = crowd.kinds.union(known);
+        crowd.loose = crowd.found.without(known);
+        crowd
+    }
+
+    /// The content of a record, whose people are known as groups.
+    pub(super) fn of_groups(content: &Content, groups: &[Group]) -> Crowd {
+        let mut crowd = Crowd::of(content);
+        let mut known = CategorySet::default();
+        for group in groups {
+            *crowd.groups.entry(group.categories).or_default() += group.people;
+            known = known.union(group.categories);
         }
         crowd.found = crowd.found.union(known);
         crowd.kinds = crowd.kinds.union(known);
@@ -173,9 +187,13 @@ impl<'a> Carried<'a> {
 
     /// How many people of some classes are in the content.
     pub(super) fn crowd(&self, of: u32, pack: &Pack) -> i64 {
+        i64::try_from(self.known(of, pack) + u64::from(self.loose & of != 0)).unwrap_or(i64::MAX)
+    }
+
+    /// The same without the somebody whom loose data is about.
+    pub(super) fn known(&self, of: u32, pack: &Pack) -> u64 {
         let known = self.crowd.groups.iter().filter(|(kinds, _)| members(pack, &self.classes, **kinds) & of != 0);
-        let people = known.map(|(_, people)| people).sum::<u64>() + u64::from(self.loose & of != 0);
-        i64::try_from(people).unwrap_or(i64::MAX)
+        known.map(|(_, people)| people).sum()
     }
 }
 
