@@ -66,6 +66,8 @@ pub struct Origin {
     pub file: Option<PathBuf>,
     /// `--from`: the exporter's country, whatever the file says.
     pub from: Option<Country>,
+    /// Another rules directory than the file says: rules that are candidates.
+    pub rules: Option<PathBuf>,
 }
 
 /// Everything a transfer is decided by, as of one moment.
@@ -104,7 +106,7 @@ pub struct Snapshot {
 impl Origin {
     /// The configuration of a file, or the defaults.
     pub fn new(file: Option<PathBuf>, from: Option<Country>) -> Origin {
-        Origin { file, from }
+        Origin { file, from, rules: None }
     }
 
     fn source(&self) -> Result<Source, Vec<Diagnostic>> {
@@ -159,6 +161,7 @@ impl Snapshot {
         let top = document.top(table.get_ref());
         let mut problems = Vec::new();
         let directory = top.at("rules", value::path).map(|path| origin.base().join(path.value));
+        let directory = origin.rules.clone().or(directory);
         let Compiled { rules, packs, detectors } = compile(directory.as_deref(), &mut problems);
         let reading = Reading::new(&document, origin.base(), packs.as_ref());
         let written = read::file(&top, &reading, origin);

@@ -103,6 +103,8 @@ fn the_example_is_sound() {
     for file in files {
         std::fs::write(directory.path().join(file), "x").unwrap();
     }
+    let list = "Organization,Domains\nPartner Pte Ltd,*.partner.example\n";
+    std::fs::write(directory.path().join("dpf-participants.csv"), list).unwrap();
     let text = include_str!("../../docs/tidegate.example.toml");
     // Address data is binary and has its own tests.
     let text: String = text

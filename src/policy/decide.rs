@@ -51,7 +51,12 @@ impl Packs {
             return Outcome::default();
         }
         let scene = Scene::of(case).counted(self, touches, counts);
-        let mut judgement = self.judge(&scene);
+        Outcome { counters: self.shown(touches, counts), ..self.conclude(&scene) }
+    }
+
+    /// What the packs say about a scene, as an outcome.
+    pub(super) fn conclude(&self, scene: &Scene<'_>) -> Outcome {
+        let mut judgement = self.judge(scene);
         let blocked = judgement.action == Some(Action::Block);
         judgement.reasons.sort_by_key(|reason| std::cmp::Reverse((reason.enforced, reason.action)));
         Outcome {
@@ -60,7 +65,6 @@ impl Packs {
             reasons: judgement.reasons,
             mechanisms: judgement.mechanisms,
             warnings: judgement.warnings,
-            counters: self.shown(touches, counts),
             ..Outcome::default()
         }
     }

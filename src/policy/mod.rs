@@ -10,6 +10,7 @@
 //! is judged in both, and a mechanism counts only when everything about it fits.
 
 mod advice;
+mod again;
 mod calendar;
 mod condition;
 mod confidence;
@@ -25,6 +26,7 @@ mod region;
 pub mod scenario;
 mod shadow;
 mod view;
+pub mod words;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -268,7 +270,8 @@ impl Packs {
         let needs = self.packs.iter().flat_map(|pack| pack.needs.iter());
         needs.flat_map(|need| {
             let accepted = need.accept.iter().flatten().map(|(key, _)| &**key);
-            accepted.chain(need.require.iter().map(|key| &**key))
+            let required = need.require.iter().map(|key| &**key).filter(|key| !mechanism::DATES.contains(key));
+            accepted.chain(required)
         })
     }
 

@@ -299,6 +299,13 @@ impl Pack {
         self.kind == PackKind::Law
     }
 
+    /// The counter a rule compares first, by its id.
+    pub fn compared_by(&self, rule: &str) -> Option<&Arc<str>> {
+        let rule = self.rules.iter().find(|known| *known.id == *rule)?;
+        let (counter, _) = rule.counters().first().copied()?;
+        self.counters.get(counter).map(|counter| &counter.id)
+    }
+
     /// Today where the pack counts.
     pub(super) fn day(&self, now: Timestamp) -> Date {
         self.zone.to_datetime(now).date()
@@ -335,6 +342,13 @@ impl Class {
     /// What ever belongs to it.
     pub(super) fn ever(&self) -> CategorySet {
         self.rows.iter().fold(CategorySet::default(), |all, (kinds, _)| all.union(*kinds))
+    }
+}
+
+impl Exemption {
+    /// First and last day in force.
+    pub fn in_force(&self) -> (Option<Date>, Option<Date>) {
+        (self.days.from, self.days.until)
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Person {
 }
 
 /// How often a category was found, and about how many people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Tally {
     /// Findings.
     pub count: u64,

@@ -192,8 +192,7 @@ pub struct Decision {
     /// What every counter it touches showed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub counters: Vec<Counted>,
-    /// The organisation's answers it was decided by.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    /// The organisation's answers it was decided by. Always there, so that a record says whether it is whole.
     pub facts: BTreeMap<Arc<str>, FactValue>,
     /// Entries of importer lists the importer is.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -42,7 +42,8 @@ pub(super) fn read(source: &Source, columns: &Columns, packs: Option<&Packs>) ->
             (false, true) => reader.header(&cells, columns),
             (false, false) => reader.entry(&cells),
         }
-        if reader.problems.len() > MOST_PROBLEMS || (reader.header.is_empty() && !reader.problems.is_empty()) {
+        let unread = reader.entries.is_empty() && !reader.problems.is_empty();
+        if unread || reader.problems.len() > MOST_PROBLEMS {
             break;
         }
         if reader.entries.len() > MOST {
@@ -238,7 +239,7 @@ mod tests {
         let (entries, problems) = read(&Source::new("list.csv", text), &Columns::new(), None);
         assert_eq!(entries[0].names, ["Say \"A\",\nInc.", "A", "B"]);
         assert_eq!((entries.len(), problems.len()), (2, 1));
-        assert_eq!((problems[0].line, problems[0].column), (4, 13), "{}", problems[0]);
+        assert_eq!((problems[0].line, problems[0].column), (4, 14), "{}", problems[0]);
     }
 
     #[test]

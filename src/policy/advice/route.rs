@@ -13,7 +13,7 @@ use super::super::region::Countries;
 use super::super::view::Scene;
 use super::Advisor;
 use crate::transfer::{
-    Action, Category, CategorySet, Count, Country, Demand, Elsewhere, Found, Open, Otherwise, Party, Route,
+    Action, Category, CategorySet, Count, Country, Demand, Elsewhere, FactValue, Found, Open, Party, Route,
 };
 
 /// How often holding something may bring up another rule before that way is given up.
@@ -204,6 +204,7 @@ impl<'a> Advisor<'a> {
     /// A mechanism such as the demand asks for, in force, filed and unlimited.
     fn stand_in(&self, demand: &Wanted) -> Option<Mechanism> {
         let need = self.need(demand.pack, *demand.needs.first()?)?;
+        let requires = |date: &str| need.require.iter().any(|key| **key == *date);
         let mut extra: BTreeMap<String, String> =
             need.require.iter().map(|key| (key.to_string(), String::new())).collect();
         extra.extend(
@@ -215,9 +216,9 @@ impl<'a> Advisor<'a> {
             importers: Vec::new(),
             countries: Vec::new(),
             categories: CategorySet::default(),
-            from: need.signed.until.or(need.signed.from),
-            until: None,
-            filed: need.waits.map(|_| Date::MIN),
+            from: need.signed.until.or(need.signed.from).or_else(|| requires("from").then_some(Date::MIN)),
+            until: requires("until").then_some(Date::MAX),
+            filed: (need.waits.is_some() || requires("filed")).then_some(Date::MIN),
             extra,
             in_scope: true,
         })
@@ -248,12 +249,15 @@ fn demand(demands: &mut Vec<Wanted>, blocks: &[Block]) -> Option<()> {
     Some(())
 }
 
-/// The question that some answer to would settle.
+/// The question to answer: the one that most answers would settle.
 fn answer(open: &[Open]) -> Option<Route> {
-    let lets_go = |way: &&Otherwise| way.action < Action::Block;
-    let first = open.iter().find(|open| open.otherwise.iter().any(|way| lets_go(&way)))?;
-    let values = first.otherwise.iter().filter(lets_go).map(|way| way.value.clone()).collect();
-    Some(Route::Answer { fact: first.fact.clone(), values, ask: first.ask.clone() })
+    let passing = |open: &Open| -> Vec<FactValue> {
+        let ways = open.otherwise.iter().filter(|way| way.action < Action::Block);
+        ways.map(|way| way.value.clone()).collect()
+    };
+    let most = open.iter().map(|open| (open, passing(open))).rev().max_by_key(|(_, values)| values.len());
+    let (open, values) = most.filter(|(_, values)| !values.is_empty())?;
+    Some(Route::Answer { fact: open.fact.clone(), values, ask: open.ask.clone() })
 }
 
 /// The counts just below the lower bounds a pack compares a counter with, in ascending order.
