@@ -102,8 +102,8 @@ fn differs(ran: &Ran, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(out, "  got       {}", got.action)?;
     let pairs = [
         ("needs", listed(&expect.needs), listed(&got.needs)),
-        ("warns", listed(&expect.warns), listed(&got.warns)),
-        ("rules", listed(&expect.rules), listed(&got.rules)),
+        ("warns", expected(&expect.warns, &expect.no_warns), listed(&got.warns)),
+        ("rules", expected(&expect.rules, &expect.silent), listed(&got.rules)),
     ];
     for (what, expected, got) in pairs {
         writeln!(out, "  {what:<8}  expected {expected}; got {got}")?;
@@ -120,6 +120,11 @@ fn covered(pack: &Coverage, out: &mut dyn Write) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What must be there, and what must not.
+fn expected(there: &[std::sync::Arc<str>], absent: &[std::sync::Arc<str>]) -> String {
+    if absent.is_empty() { listed(there) } else { format!("{}, not {}", listed(there), absent.join(", ")) }
 }
 
 fn listed(words: &[impl AsRef<str>]) -> String {

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::pack::{Counter, Pack, Window};
 use super::view::{Carried, Scene, belonging, views};
 use super::{Case, Packs};
-use crate::transfer::{CounterKey, Party, Touch};
+use crate::transfer::{CounterKey, Digest, Party, Person, Touch};
 
 impl Packs {
     /// The counters this transfer would add people to. Exempt people are left out; where a party may be in several
@@ -34,21 +34,26 @@ fn touched(pack: &Pack, index: usize, scene: &Scene<'_>) -> Vec<Touch> {
     let Some(exempt) = views(pack, scene, day, Some(&carried)).map(|view| view.exempt).reduce(|a, b| a & b) else {
         return Vec::new();
     };
+    let people = belonging(pack, day, scene.case.content);
     let counters = pack.counters.iter().enumerate().filter(|(_, counter)| counter.days.contain(day));
     counters
         .filter_map(|(index, counter)| {
-            let touch = touch(pack, counter, exempt, day, scene);
+            let touch = touch(pack, counter, counted(&people, counter.classes & !exempt), day, scene);
             (!touch.people.is_empty() || pack.counted & (1 << index) != 0).then_some(touch)
         })
         .collect()
 }
 
-fn touch(pack: &Pack, counter: &Counter, exempt: u32, day: Date, scene: &Scene<'_>) -> Touch {
-    let counted = belonging(pack, day, counter.classes & !exempt, scene.case.content);
-    let people: Vec<_> = counted.map(|person| person.digest).collect();
+fn touch(pack: &Pack, counter: &Counter, people: Vec<Digest>, day: Date, scene: &Scene<'_>) -> Touch {
     let party = counter.per_importer.then(|| name(scene.case.importer));
     let key = CounterKey { pack: pack.id.clone(), counter: counter.id.clone(), party };
     Touch { key, since: counter.window.since(day), day, people }
+}
+
+/// Who belongs to one of some classes.
+fn counted(people: &[(&[Person], u32)], classes: u32) -> Vec<Digest> {
+    let counted = people.iter().filter(|(_, of)| of & classes != 0);
+    counted.flat_map(|(people, _)| people.iter().map(|person| person.digest)).collect()
 }
 
 /// What stands for one importer: its host, or its address where there is none.

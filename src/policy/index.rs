@@ -60,9 +60,11 @@ struct Demand {
 
 impl Index {
     pub(super) fn of(rules: &[Rule], parts: &Parts<'_>) -> Index {
-        if rules.len() < SMALL {
-            return Index::default();
-        }
+        if rules.len() < SMALL { Index::default() } else { Index::filed(rules, parts) }
+    }
+
+    /// The index of a pack of any size.
+    fn filed(rules: &[Rule], parts: &Parts<'_>) -> Index {
         let mut filed = Filed::default();
         for (rule, number) in rules.iter().zip(0..) {
             match parts.demand(&rule.when).filter(|demand| demand.share < COMMON) {
@@ -244,5 +246,54 @@ impl Demand {
         let keys: Vec<Key> = keys.collect();
         let share = f32::from(u16::try_from(keys.len()).unwrap_or(u16::MAX)) * share_of_each;
         Demand { keys, share }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Source;
+    use crate::policy::{Packs, builtin, scenario};
+
+    /// Scenarios that come out otherwise when every pack is indexed, or none.
+    #[test]
+    fn no_rule_that_speaks_is_left_out() {
+        let scenarios: Vec<Source> = crate::policy::BUILTIN_SCENARIOS
+            .iter()
+            .map(|(name, text)| Source::new(*name, *text))
+            .chain([Source::new("language-scenarios.toml", include_str!("cases/language-scenarios.toml"))])
+            .collect();
+        let language = Source::new("language.toml", include_str!("cases/language.toml"));
+        let packs = Packs::compile(&[builtin(), vec![language]].concat()).unwrap();
+        let indexed = |filed: bool| {
+            let mut packs = packs.clone();
+            for pack in &mut packs.packs {
+                let parts = Parts { facts: &pack.facts, counters: &pack.counters, lists: &pack.lists };
+                pack.index = if filed { Index::filed(&pack.rules, &parts) } else { Index::default() };
+            }
+            let report = scenario::run(&packs, &scenarios, None);
+            report.scenarios.into_iter().map(|ran| (ran.id, ran.got)).collect::<Vec<_>>()
+        };
+        assert_eq!(indexed(true), indexed(false));
+    }
+
+    #[test]
+    fn a_large_pack_visits_what_may_fire() {
+        let rule = |n: usize| {
+            format!(
+                "{{ id = \"r{n}\", cite = \"p 1\", when.any = [{{ application = \"app-{n}\" }}, \
+            {{ importer_host = \"*.h{n}.example\", data = \"secret\" }}], action = \"block\", why = \"W\" }}"
+            )
+        };
+        let rules: Vec<String> = (0..SMALL).map(rule).collect();
+        let head = "id = \"x\"\ntitle = \"X\"\nkind = \"organisation\"\nupdated = 2026-01-01\nsource.p = { title = \"P\" }\n";
+        let packs = Packs::compile(&[Source::new("x", format!("{head}rule = [{}]", rules.join(",\n")))]).unwrap();
+        let filed = packs.packs[0].index.filed.as_ref().unwrap();
+        assert!(filed.always.is_empty() && filed.by_content.is_empty());
+        assert_eq!(
+            (filed.hosts[".h7.example"].as_slice(), filed.applications["app-9"].as_slice()),
+            (&[7][..], &[9][..])
+        );
+        assert_eq!(endings("a.b.c").collect::<Vec<_>>(), ["a.b.c", "", ".b.c", ".c"]);
     }
 }

@@ -66,6 +66,12 @@ pub struct Expectation {
     pub warns: Vec<Arc<str>>,
     /// Rules that must fire, if the scenario says.
     pub rules: Vec<Arc<str>>,
+    /// Rules that must not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<Arc<str>>,
+    /// Warnings that must not be given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub no_warns: Vec<Arc<str>>,
 }
 
 /// What came out.
@@ -266,6 +272,8 @@ impl Scenario {
             && expect.needs.iter().all(|need| got.needs.contains(need))
             && expect.warns.iter().all(|warning| got.warns.iter().any(|given| **given == **warning))
             && expect.rules.iter().all(|rule| got.rules.contains(rule))
+            && !expect.silent.iter().any(|rule| got.rules.contains(rule))
+            && !expect.no_warns.iter().any(|warning| got.warns.iter().any(|given| **given == **warning))
     }
 }
 
@@ -330,10 +338,14 @@ impl Scenario {
             "needs",
             "warns",
             "rules",
+            "silent",
+            "no_warns",
         ]);
         let before = table.reader().count();
         let pack_name = table.need("pack")?;
         let pack = find_pack(packs, &pack_name)?;
+        let classes: Vec<&str> = pack.classes.iter().map(|class| &*class.id).collect();
+        let counters: Vec<&str> = pack.counters.iter().map(|counter| &*counter.id).collect();
         let scenario = Scenario {
             id: table.need_text("id").to_string(),
             pack: pack.id.to_string(),
@@ -343,12 +355,12 @@ impl Scenario {
             host: table.text("host"),
             direction: direction(table),
             application: table.text("application"),
-            people: people(table, "people", "class", pack.classes.iter().map(|class| &*class.id)),
-            before: people(table, "before", "counter", pack.counters.iter().map(|counter| &*counter.id)),
+            people: people(table, "people", "class", &classes),
+            before: people(table, "before", "counter", &counters),
             data: marks(table),
             facts: facts(pack, table),
             mechanisms: mechanisms(packs, table),
-            expect: expectation(table),
+            expect: expectation(pack, table),
         };
         (table.reader().count() == before).then_some(scenario)
     }
@@ -382,17 +394,12 @@ fn direction(table: &Table<'_>) -> Direction {
 }
 
 /// How many people for each of some names: classes, or counters.
-fn people<'p>(
-    table: &Table<'_>,
-    key: &str,
-    what: &str,
-    known: impl Iterator<Item = &'p str> + Clone,
-) -> Vec<(Arc<str>, u64)> {
+fn people(table: &Table<'_>, key: &str, what: &str, known: &[&str]) -> Vec<(Arc<str>, u64)> {
     let given = table.get(key).and_then(|entry| entry.table()).map(|people| people.entries()).unwrap_or_default();
     let mut people = Vec::new();
     for entry in given {
-        if !known.clone().any(|name| name == entry.key) {
-            entry.reader().unknown((entry.key, entry.key_span.clone()), what, known.clone());
+        if !known.contains(&entry.key) {
+            entry.reader().unknown((entry.key, entry.key_span.clone()), what, known.iter().copied());
         }
         people
             .push((entry.key.into(), entry.int().and_then(|number| u64::try_from(number).ok()).unwrap_or_default()));
@@ -466,12 +473,29 @@ fn mechanism(packs: &Packs, table: &Table<'_>, index: usize) -> Mechanism {
     }
 }
 
-fn expectation(table: &Table<'_>) -> Expectation {
+/// A rule that is not there is silent for the wrong reason.
+fn rules_exist(pack: &Pack, table: &Table<'_>, key: &str) {
+    let exemptions = pack.exemptions.iter().map(|exemption| &*exemption.id);
+    let known: Vec<&str> = pack.rules.iter().map(|rule| &*rule.id).chain(exemptions).collect();
+    for word in table.words(key).iter().filter(|word| !known.contains(&&*word.text)) {
+        table.reader().unknown((&word.text, word.span.clone()), "rule", known.iter().copied());
+    }
+}
+
+fn expectation(pack: &Pack, table: &Table<'_>) -> Expectation {
     let words = |key| table.words(key).into_iter().map(|word| word.text).collect();
     let action = table.need_text("expect").to_string();
     let known = ["permit", "log", "needs", "prohibited"];
     if let Some(entry) = table.get("expect").filter(|_| !known.contains(&action.as_str())) {
         table.reader().unknown((&action, entry.span()), "expectation", known.into_iter());
     }
-    Expectation { action, needs: words("needs"), warns: words("warns"), rules: words("rules") }
+    ["rules", "silent"].into_iter().for_each(|key| rules_exist(pack, table, key));
+    Expectation {
+        action,
+        needs: words("needs"),
+        warns: words("warns"),
+        rules: words("rules"),
+        silent: words("silent"),
+        no_warns: words("no_warns"),
+    }
 }

@@ -75,9 +75,11 @@ impl Crowd {
         let mut crowd = Crowd { kinds: content.kinds(), ..Crowd::default() };
         crowd.found = CategorySet::of(content.categories.keys().copied());
         let mut known = CategorySet::default();
-        for person in &content.people {
-            *crowd.groups.entry(person.categories).or_default() += 1;
-            known = known.union(person.categories);
+        // Neighbours are mostly alike: rows of one table, items of one list.
+        for alike in content.people.chunk_by(|a, b| a.categories == b.categories) {
+            let kinds = alike.first().map(|person| person.categories).unwrap_or_default();
+            *crowd.groups.entry(kinds).or_default() += alike.len() as u64;
+            known = known.union(kinds);
         }
         crowd.found = crowd.found.union(known);
         crowd.kinds = crowd.kinds.union(known);
@@ -207,7 +209,7 @@ fn members(pack: &Pack, classes: &[CategorySet; MOST], kinds: CategorySet) -> u3
     let mut members = 0u32;
     for (index, (class, set)) in pack.classes.iter().zip(classes).enumerate() {
         let shared = kinds.intersects(*set)
-            && (class.at_least <= 1 || kinds.without(kinds.without(*set)).iter().count() >= class.at_least as usize);
+            && (class.at_least <= 1 || kinds.without(kinds.without(*set)).len() >= class.at_least);
         if shared && members & class.without == 0 {
             members |= 1 << index;
         }
@@ -215,15 +217,12 @@ fn members(pack: &Pack, classes: &[CategorySet; MOST], kinds: CategorySet) -> u3
     members
 }
 
-/// Who of a content belongs to some classes of a pack on a day.
-pub(super) fn belonging<'p>(
-    pack: &'p Pack,
-    day: Date,
-    of: u32,
-    content: &'p Content,
-) -> impl Iterator<Item = &'p Person> {
+/// The people of a content with the classes of a pack each belongs to on a day. Neighbours are mostly alike.
+pub(super) fn belonging<'p>(pack: &Pack, day: Date, content: &'p Content) -> Vec<(&'p [Person], u32)> {
     let classes = classes(pack, day);
-    content.people.iter().filter(move |person| members(pack, &classes, person.categories) & of != 0)
+    let alike = content.people.chunk_by(|a, b| a.categories == b.categories);
+    let kinds = |people: &[Person]| people.first().map(|person| person.categories).unwrap_or_default();
+    alike.map(|people| (people, members(pack, &classes, kinds(people)))).collect()
 }
 
 /// The pairs of candidate countries a pack speaks about, with the exemptions that hold for each.

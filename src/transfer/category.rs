@@ -160,6 +160,11 @@ impl CategorySet {
         self.is_empty()
     }
 
+    /// How many members it has.
+    pub fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
     /// Its members, in the order of their paths.
     pub fn iter(self) -> impl Iterator<Item = Category> {
         (0..128u8).filter(move |index| self.0 & (1 << index) != 0).map(Category)

@@ -46,6 +46,8 @@ mod replay; // recorded transfers under candidate rules
 
 mod documents; // the README keeps its word
 
+mod rules; // packs, scenarios, and what is said of them
+
 mod detection; // what the detectors find, and what they leave alone
 
 mod architecture; // the shape of the source

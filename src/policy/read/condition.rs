@@ -311,8 +311,12 @@ impl PackReader<'_> {
             if word.text.bytes().any(|byte| byte.is_ascii_uppercase()) {
                 match Country::parse(&word.text) {
                     Ok(country) => region.countries.insert(country),
-                    Err(unknown) => self.reader.error(word.span.clone(), unknown.to_string()),
+                    Err(unknown) => self.unknown_country(word, unknown.to_string()),
                 }
+            } else if let Ok(country) = Country::parse(&word.text.to_ascii_uppercase())
+                && !self.list_names.has(&word.text)
+            {
+                self.reader.advise(word.span.clone(), format!("unknown list `{}`", word.text), meant(country));
             } else if let Some(index) = self.list_names.find(self.reader, &word.text, word.span.clone()) {
                 let list = self.lists.get(index);
                 match list.filter(|list| list.is_settled()).and_then(crate::policy::region::List::fixed) {
@@ -325,6 +329,16 @@ impl PackReader<'_> {
             self.reader.error(entry.span(), format!("`{}` names no country", entry.key));
         }
         region
+    }
+
+    /// Somebody who writes a name is told its code.
+    fn unknown_country(&self, word: &super::table::Word, message: String) {
+        let all = Country::all();
+        let near = crate::diagnostic::nearest(&word.text, all.iter().map(|country| country.name()));
+        match all.iter().find(|country| Some(country.name()) == near) {
+            Some(country) => self.reader.advise(word.span.clone(), message, meant(*country)),
+            None => self.reader.error(word.span.clone(), message),
+        }
     }
 
     pub(super) fn hosts(&self, entry: &Entry<'_>) -> Vec<HostPattern> {
@@ -359,4 +373,8 @@ impl PackReader<'_> {
         }
         found
     }
+}
+
+fn meant(country: Country) -> String {
+    format!("did you mean `{country}` ({})?", country.name())
 }

@@ -50,7 +50,10 @@ pub(super) fn pack(source: &Source) -> Result<(Pack, Vec<Diagnostic>), Vec<Diagn
     let reader = Reader::new(source);
     let parsed = match DeTable::parse(&source.text) {
         Ok(parsed) => parsed,
-        Err(error) => return Err(vec![source.toml_error(&error)]),
+        Err(error) => {
+            let docs = Some(Topic::Top.docs());
+            return Err(vec![Diagnostic { docs, ..source.toml_error(&error) }]);
+        }
     };
     let pack = PackReader::new(&reader).pack(&Table::top(&reader, parsed.get_ref()), source);
     match pack {

@@ -49,6 +49,11 @@ impl Names {
         found
     }
 
+    /// Whether there is such a name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.positions.contains_key(name)
+    }
+
     /// The bits of several names.
     pub(super) fn bits(&self, reader: &Reader<'_>, words: &[Word]) -> u32 {
         let found = words.iter().filter_map(|word| self.find(reader, &word.text, word.span.clone()));
