@@ -64,6 +64,8 @@ impl Rules {
         }
         problems.extend(other_categories(directory));
         let otherwise = |found: Vec<Source>, built_in: Vec<Source>| if found.is_empty() { built_in } else { found };
+        let mut scenarios = scenarios;
+        scenarios.extend(scenarios_of_the_build(laws.is_empty(), own.is_empty()));
         let mut packs = otherwise(laws, built_in(policy::BUILTIN_LAWS));
         packs.extend(otherwise(own, built_in(policy::BUILTIN_POLICIES)));
         let rules = Rules {
@@ -75,6 +77,14 @@ impl Rules {
         };
         if problems.is_empty() { Ok(rules) } else { Err(problems) }
     }
+}
+
+/// The scenarios of packs that are taken from the build. A file of them is named like the file of its pack.
+fn scenarios_of_the_build(laws: bool, own: bool) -> Vec<Source> {
+    let file = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+    let is_own = |name: &str| policy::BUILTIN_POLICIES.iter().any(|(pack, _)| file(pack) == file(name));
+    let wanted = policy::BUILTIN_SCENARIOS.iter().filter(|(name, _)| if is_own(name) { own } else { laws });
+    built_in(wanted)
 }
 
 /// Categories and countries are part of the build, because other parts of it count on them.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::fact::{Fact, FactValue};
 use super::mechanism;
-use super::region::{Days, Region};
+use super::region::{Days, Region, Row};
 use super::view::View;
 use crate::transfer::{Basis, CategorySet, Direction, HostPattern};
 
@@ -16,7 +16,7 @@ use crate::transfer::{Basis, CategorySet, Direction, HostPattern};
 pub(super) type Truth = Option<bool>;
 
 /// One condition. Indexes point into the tables of its pack.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
@@ -48,7 +48,7 @@ pub(super) enum Condition {
 }
 
 /// What the answer to a question must be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Answer {
     OneOf(Vec<FactValue>),
     Within(Bounds),
@@ -136,6 +136,14 @@ impl Condition {
         }
     }
 
+    /// Calls `visit` with every condition that has to hold.
+    pub(super) fn conjuncts(&self, visit: &mut impl FnMut(&Condition)) {
+        match self {
+            Condition::All(parts) => parts.iter().for_each(|part| part.conjuncts(visit)),
+            part => visit(part),
+        }
+    }
+
     /// Calls `visit` with this condition and every one inside it, and whether it stands under an odd number of `not`.
     pub(super) fn walk(&self, negated: bool, visit: &mut impl FnMut(&Condition, bool)) {
         visit(self, negated);
@@ -175,7 +183,7 @@ fn held(needs: &[usize], view: &View<'_>) -> Truth {
 impl Answer {
     fn is_given(&self, fact: &Fact, view: &View<'_>) -> bool {
         let value = view.case.facts.get(&fact.name).unwrap_or(&fact.default);
-        match (self, value) {
+        match (self, fact.elapsed_since(value, view).as_ref().unwrap_or(value)) {
             (Answer::OneOf(wanted), value) => wanted.contains(value),
             (Answer::Within(bounds), FactValue::Int(number)) => bounds.contain(*number),
             (Answer::Within(_), _) => false,
@@ -183,16 +191,31 @@ impl Answer {
     }
 }
 
+impl Fact {
+    /// The days gone by since the day that was given instead of their number.
+    fn elapsed_since(&self, value: &FactValue, view: &View<'_>) -> Option<FactValue> {
+        let (elapsed, FactValue::Text(day)) = (self.elapsed?, value) else { return None };
+        Some(FactValue::Int(view.pack.calendar.elapsed(elapsed, day.parse().ok()?, view.day)))
+    }
+}
+
+impl Row {
+    /// Whether it puts a country on its list on the day and in the case of a view.
+    pub(super) fn has(&self, country: crate::transfer::Country, view: &View<'_>) -> bool {
+        self.countries.contains(country)
+            && self.days.contain(view.day)
+            && self.when.as_ref().is_none_or(|when| when.holds(view) == Some(true))
+    }
+}
+
 impl Region {
     /// Whether a country belongs to it on the day and in the case of a view.
     fn contains(&self, country: crate::transfer::Country, view: &View<'_>) -> bool {
         self.countries.contains(country)
-            || self.lists.iter().filter_map(|index| view.pack.lists.get(*index)).any(|list| {
-                list.rows.iter().any(|row| {
-                    row.countries.contains(country)
-                        && row.days.contain(view.day)
-                        && row.when.as_ref().is_none_or(|when| when.holds(view) == Some(true))
-                })
-            })
+            || self
+                .lists
+                .iter()
+                .filter_map(|index| view.pack.lists.get(*index))
+                .any(|list| list.rows.iter().any(|row| row.has(country, view)))
     }
 }

@@ -10,7 +10,7 @@ use super::condition::Condition;
 use super::pack::{Counter, Pack, Window};
 use super::view::{Carried, Scene, belonging, views};
 use super::{Case, Packs};
-use crate::transfer::{CounterKey, Party, Touch};
+use crate::transfer::{CounterKey, Digest, Party, Person, Touch};
 
 impl Packs {
     /// The counters this transfer would add people to. Exempt people are left out; where a party may be in several
@@ -21,35 +21,35 @@ impl Packs {
             return Vec::new();
         }
         let scene = Scene::of(case);
-        let enabled = self.iter().enumerate().filter(|(_, pack)| case.enabled.standing(&pack.id).is_some());
+        let speaking = self.speaking(scene.exporter, scene.importer);
+        let enabled = speaking.filter(|(_, pack)| case.enabled.standing(&pack.id).is_some());
         enabled.flat_map(|(index, pack)| touched(pack, index, &scene)).collect()
     }
 }
 
 fn touched(pack: &Pack, index: usize, scene: &Scene<'_>) -> Vec<Touch> {
     let day = pack.day(scene.case.now);
-    if pack.counters.is_empty() || !in_scope(pack, scene) {
+    if pack.counters.is_empty() {
         return Vec::new();
     }
     let carried = Carried::of(pack, index, day, scene);
     let Some(exempt) = views(pack, scene, day, Some(&carried)).map(|view| view.exempt).reduce(|a, b| a & b) else {
         return Vec::new();
     };
+    let people = belonging(pack, day, scene.case.content);
     let counters = pack.counters.iter().enumerate().filter(|(_, counter)| counter.days.contain(day));
     counters
         .filter_map(|(index, counter)| {
-            let touch = touch(pack, counter, exempt, day, scene);
+            let touch = touch(pack, counter, counted(&people, counter.classes & !exempt), day, scene);
             (!touch.people.is_empty() || pack.counted & (1 << index) != 0).then_some(touch)
         })
         .collect()
 }
 
-fn touch(pack: &Pack, counter: &Counter, exempt: u32, day: Date, scene: &Scene<'_>) -> Touch {
-    let counted = belonging(pack, day, counter.classes & !exempt, scene.case.content);
-    let people: Vec<_> = counted.map(|person| person.digest).collect();
+fn touch(pack: &Pack, counter: &Counter, people: Vec<Digest>, day: Date, scene: &Scene<'_>) -> Touch {
     let party = counter.per_importer.then(|| name(scene.case.importer));
     let key = CounterKey { pack: pack.id.clone(), counter: counter.id.clone(), party };
-    let (since, bounds) = (counter.window.since(day), counter.bounds.clone());
+    let (since, bounds) = (counter.window.since(day), counter.edges.clone());
     Touch { key, since, day, people, bounds }
 }
 
@@ -74,18 +74,20 @@ impl Pack {
         let all = rules.chain(exemptions).chain(needs).chain(rows).chain(&self.scope.when);
         all.for_each(|condition| condition.walk(false, &mut visit));
         for (counter, turns) in self.counters.iter_mut().zip(turns) {
-            counter.bounds = turns.into_iter().collect();
+            counter.edges = turns.into_iter().collect();
         }
         self
     }
 }
 
-fn in_scope(pack: &Pack, scene: &Scene<'_>) -> bool {
-    scene.exporter.iter().any(|e| scene.importer.iter().any(|i| pack.scope.has(*e, *i)))
+/// Who belongs to one of some classes.
+fn counted(people: &[(&[Person], u32)], classes: u32) -> Vec<Digest> {
+    let counted = people.iter().filter(|(_, of)| of & classes != 0);
+    counted.flat_map(|(people, _)| people.iter().map(|person| person.digest)).collect()
 }
 
 /// What stands for one importer: its host, or its address where there is none.
-fn name(party: &Party) -> Arc<str> {
+pub(super) fn name(party: &Party) -> Arc<str> {
     match (&party.host, party.address) {
         (Some(host), _) => host.clone(),
         (None, Some(address)) => address.to_string().into(),

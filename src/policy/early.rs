@@ -109,7 +109,7 @@ impl<'p> Standing<'p> {
 
     /// Where decisions may turn on the count, as a touch of the counter says it.
     pub fn turns(&self) -> Arc<[u64]> {
-        self.counter.bounds.clone()
+        self.counter.edges.clone()
     }
 
     /// The people of some content that the counter counts.
@@ -117,7 +117,9 @@ impl<'p> Standing<'p> {
     where
         'p: 'c,
     {
-        belonging(self.pack, self.day, self.counter.classes, content)
+        let classes = self.counter.classes;
+        let crowds = belonging(self.pack, self.day, content).into_iter();
+        crowds.filter(move |(_, members)| members & classes != 0).flat_map(|(people, _)| people)
     }
 
     /// First day of the window on another day.

@@ -3,6 +3,7 @@
 //! Everything is compiled once. Ids inside a pack are indexes, classes are bits, lists of countries are bit sets, so
 //! that judging a transfer is comparisons and no look-ups by name.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,7 +14,9 @@ use serde::Serialize;
 use super::calendar::Calendar;
 use super::condition::Condition;
 use super::fact::Fact;
+use super::index::Index;
 use super::region::{Countries, Days, List};
+pub use crate::transfer::Confidence;
 use crate::transfer::{Action, CategorySet, Country, Direction};
 
 /// Classes and counters of a pack fit one word and one array on the stack.
@@ -27,19 +30,6 @@ pub enum PackKind {
     Law,
     /// The organisation's own policy. A refusal is a 403.
     Organisation,
-}
-
-/// How sure the authors of a rule are of their reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Confidence {
-    /// The text says so.
-    #[default]
-    High,
-    /// The text is read so by most.
-    Medium,
-    /// The text is unsettled.
-    Low,
 }
 
 /// What kind of text a source is, the highest first. Where two texts conflict, the lower one yields.
@@ -99,9 +89,18 @@ pub struct Pack {
     pub(super) lists: Vec<List>,
     #[serde(skip)]
     pub(super) calendar: Calendar,
+    #[serde(skip)]
+    pub(super) index: Index,
     /// Counters some rule asks about even where a transfer adds nobody to them, as bits.
     #[serde(skip)]
     pub(super) counted: u32,
+}
+
+/// What the conditions of a pack point into, while it is being read.
+pub(super) struct Parts<'p> {
+    pub(super) facts: &'p [Fact],
+    pub(super) counters: &'p [Counter],
+    pub(super) lists: &'p [List],
 }
 
 /// A text a pack rests on.
@@ -150,6 +149,8 @@ pub(super) struct Class {
 pub struct Counter {
     /// Id within the pack.
     pub id: Arc<str>,
+    /// Whom it counts, in words.
+    pub title: Arc<str>,
     /// The highest bound a rule compares it with.
     pub highest: u64,
     /// The first counts at which rules answer differently, with the days those rules are in force, in ascending order.
@@ -157,7 +158,10 @@ pub struct Counter {
     pub(super) turns: Vec<(u64, Days)>,
     /// The numbers at which a condition turns, ascending.
     #[serde(skip)]
-    pub(super) bounds: Arc<[u64]>,
+    pub(super) edges: Arc<[u64]>,
+    /// Every bound a rule compares it with, the lowest first.
+    #[serde(skip)]
+    pub(super) bounds: Vec<u64>,
     #[serde(skip)]
     pub(super) classes: u32,
     #[serde(skip)]
@@ -254,6 +258,9 @@ pub struct Exemption {
     pub(super) days: Days,
     #[serde(skip)]
     pub(super) when: Condition,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub(super) span: Range<usize>,
 }
 
 /// One provision.
@@ -287,12 +294,22 @@ pub struct Rule {
     /// The kinds of data it is about.
     #[serde(skip)]
     pub(super) subject: CategorySet,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub(super) span: Range<usize>,
 }
 
 impl Pack {
     /// Whether a refusal by this pack is a legal one.
     pub fn is_law(&self) -> bool {
         self.kind == PackKind::Law
+    }
+
+    /// The counter a rule compares first, by its id.
+    pub fn compared_by(&self, rule: &str) -> Option<&Arc<str>> {
+        let rule = self.rules.iter().find(|known| *known.id == *rule)?;
+        let (counter, _) = rule.counters().first().copied()?;
+        self.counters.get(counter).map(|counter| &counter.id)
     }
 
     /// Today where the pack counts.
@@ -302,11 +319,15 @@ impl Pack {
 }
 
 impl Scope {
+    /// Whether transfers out of a country can be meant.
+    pub(super) fn has_exporter(&self, exporter: Country) -> bool {
+        within(&self.exporter, exporter) && !self.exporter_not.is_some_and(|set| set.contains(exporter))
+    }
+
     /// Whether a pair of countries can be meant at all.
     pub(super) fn has(&self, exporter: Country, importer: Country) -> bool {
-        within(&self.exporter, exporter)
+        self.has_exporter(exporter)
             && within(&self.importer, importer)
-            && !self.exporter_not.is_some_and(|set| set.contains(exporter))
             && !self.importer_not.is_some_and(|set| set.contains(importer))
     }
 }
@@ -327,6 +348,13 @@ impl Class {
     /// What ever belongs to it.
     pub(super) fn ever(&self) -> CategorySet {
         self.rows.iter().fold(CategorySet::default(), |all, (kinds, _)| all.union(*kinds))
+    }
+}
+
+impl Exemption {
+    /// First and last day in force.
+    pub fn in_force(&self) -> (Option<Date>, Option<Date>) {
+        (self.days.from, self.days.until)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Sets of countries, and lists whose rows come and go with the law.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
 use super::condition::Condition;
@@ -29,11 +31,14 @@ pub(super) struct Row {
 /// A named list of a pack: a union, an adequacy list.
 #[derive(Debug, Clone)]
 pub(super) struct List {
+    pub(super) id: Arc<str>,
     pub(super) rows: Vec<Row>,
+    /// How sure it is that nothing is missing from it.
+    pub(super) confidence: Confidence,
 }
 
 /// What a pack writes where countries are meant: codes and names of lists.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Region {
     pub(super) countries: Countries,
     /// Indexes of lists whose rows depend on the day or on a condition.
@@ -46,6 +51,13 @@ impl Countries {
         if let Some(word) = self.0.get_mut(word) {
             *word |= bit;
         }
+    }
+
+    /// Inserts, and says whether it was there before.
+    pub(super) fn replace(&mut self, country: Country) -> bool {
+        let was = self.contains(country);
+        self.insert(country);
+        was
     }
 
     pub(super) fn contains(&self, country: Country) -> bool {
@@ -90,6 +102,11 @@ impl List {
             all.extend(&row.countries);
         }
         Some(all)
+    }
+
+    /// Whether nobody doubts any of it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.confidence == Confidence::High && self.rows.iter().all(|row| row.confidence == Confidence::High)
     }
 
     /// Every country that is ever on it.

@@ -12,8 +12,11 @@ use crate::policy::pack::{Exemption, MOST, Rule, Scope};
 use crate::policy::region::Days;
 use crate::transfer::{Action, CategorySet};
 
+/// In place of the names of all classes.
+const EVERYONE: &str = "everyone";
+
 impl PackReader<'_> {
-    pub(super) fn read_exemptions(&self, top: &Table<'_>) -> Vec<Exemption> {
+    pub(super) fn read_exemptions(&self, top: &Table<'_>, scope: &Scope) -> Vec<Exemption> {
         let mut names = Names::new("exemption");
         let mut exemptions = Vec::new();
         for (entry, table) in top.named("exemption") {
@@ -28,11 +31,15 @@ impl PackReader<'_> {
                 "confidence",
                 "note",
             ]);
-            let covers = self.class_names.bits(self.reader, &table.words("covers"));
+            let covers = self.covers(&table);
             if covers == 0 {
                 self.reader.error(entry.key_span.clone(), format!("exemption `{}` covers nobody", entry.key));
             }
             let (cite, days) = self.citation(&table);
+            let when = self.when(&table, May::EXEMPTION);
+            if let Some(why) = lint::never(&when, days, scope, &self.facts, &self.lists) {
+                self.reader.error(entry.key_span.clone(), format!("this exemption can never apply: {why}"));
+            }
             exemptions.push(Exemption {
                 id: names.add(self.reader, entry.key, entry.key_span.clone()),
                 cite,
@@ -40,10 +47,20 @@ impl PackReader<'_> {
                 confidence: self.confidence(&table),
                 covers,
                 days,
-                when: self.when(&table, May::EXEMPTION),
+                when,
+                span: entry.key_span.clone(),
             });
         }
         exemptions
+    }
+
+    /// The classes an exemption takes out; `"everyone"` is all of them.
+    fn covers(&self, table: &Table<'_>) -> u32 {
+        let words = table.words("covers");
+        match words.as_slice() {
+            [word] if *word.text == *EVERYONE => self.class_names.all(),
+            words => self.class_names.bits(self.reader, words),
+        }
     }
 
     pub(super) fn read_rules(&self, top: &Table<'_>, scope: &Scope) -> Vec<Rule> {
@@ -90,6 +107,7 @@ impl PackReader<'_> {
             when,
             wants,
             exemptions,
+            span: id.span(),
         })
     }
 
@@ -216,12 +234,17 @@ impl PackReader<'_> {
                 if let Some(counter) = self.counters.get_mut(index) {
                     let bound = bounds.written.or(bounds.max).and_then(|bound| u64::try_from(bound).ok());
                     counter.highest = counter.highest.max(bound.unwrap_or(0));
+                    counter.bounds.extend(bound);
                     let turns = bounds.min.into_iter().chain(bounds.max.map(|max| max.saturating_add(1)));
                     counter.turns.extend(turns.filter_map(|turn| Some((u64::try_from(turn).ok()?, rule.days()))));
                 }
             });
         }
-        self.counters.iter_mut().for_each(|counter| counter.turns.sort_unstable_by_key(|(turn, _)| *turn));
+        for counter in &mut self.counters {
+            counter.bounds.sort_unstable();
+            counter.bounds.dedup();
+            counter.turns.sort_unstable_by_key(|(turn, _)| *turn);
+        }
         counted
     }
 }

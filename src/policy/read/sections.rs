@@ -6,7 +6,7 @@ use super::PackReader;
 use super::condition::May;
 use super::table::{Entry, Table};
 use crate::policy::condition::Condition;
-use crate::policy::fact::{About, Fact, FactType, FactValue};
+use crate::policy::fact::{About, Elapsed, Fact, FactType, FactValue};
 use crate::policy::pack::{Authority, Class, Confidence, Counter, MOST, Rank, Scope, Window};
 use crate::policy::region::{Countries, Days, List, Row};
 use crate::transfer::{CategorySet, Country, Direction};
@@ -44,7 +44,7 @@ impl PackReader<'_> {
 
     pub(super) fn read_facts(&mut self, top: &Table<'_>) {
         for (entry, table) in top.named("fact") {
-            table.only(&["type", "values", "default", "about", "ask", "confidence", "note"]);
+            table.only(&["type", "values", "default", "about", "ask", "elapsed", "confidence", "note"]);
             let name = self.fact_names.add(self.reader, entry.key, entry.key_span.clone());
             let kind = self.fact_type(&table);
             let about = table.get("about").and_then(|about| {
@@ -60,12 +60,26 @@ impl PackReader<'_> {
                 about: about.unwrap_or(About::Exporter),
                 ask: table.need_text("ask"),
                 confidence: self.confidence(&table),
+                elapsed: table.get("elapsed").and_then(|elapsed| self.elapsed(&elapsed, &table)),
             };
             if let (Some(Err(problem)), Some(at)) = (default.map(|value| fact.check(&value)), table.get("default")) {
                 self.reader.error(at.span(), problem.message);
             }
             self.facts.push(fact);
         }
+    }
+
+    /// Which days a number counts.
+    fn elapsed(&self, entry: &Entry<'_>, table: &Table<'_>) -> Option<Elapsed> {
+        let known = [("days", Elapsed::Days), ("working-days", Elapsed::WorkingDays)];
+        let elapsed = self.one_of(&entry.word()?, "kind of days", &known)?;
+        if table.text("type").as_deref() != Some("int") {
+            self.reader.error(entry.key_span.clone(), "only facts of type \"int\" count days");
+        }
+        if elapsed == Elapsed::WorkingDays && !self.has_calendar {
+            self.reader.error(entry.span(), "working days need a [calendar] in the pack");
+        }
+        Some(elapsed)
     }
 
     fn default(&self, entry: &Entry<'_>) -> Option<FactValue> {
@@ -125,11 +139,15 @@ impl PackReader<'_> {
             let window = table.need("window").and_then(|window| self.window(&window));
             let days = self.days(&table);
             let id = self.counter_names.add(self.reader, entry.key, entry.key_span.clone());
+            let titles = self.classes.iter().enumerate().filter(|(index, _)| classes & (1 << index) != 0);
+            let titles: Vec<&str> = titles.map(|(_, class)| &*class.title).collect();
             self.counters.push(Counter {
                 id,
+                title: titles.join(" or ").into(),
                 highest: 0,
                 turns: Vec::new(),
-                bounds: Arc::default(),
+                edges: Arc::default(),
+                bounds: Vec::new(),
                 classes,
                 window: window.unwrap_or(Window::Ever),
                 per_importer: per.unwrap_or_default(),
@@ -195,18 +213,24 @@ impl PackReader<'_> {
                 self.reader.error(entry.key_span.clone(), format!("list `{}` is empty", entry.key));
             }
             table.text("title");
-            self.list_names.add(self.reader, entry.key, entry.key_span.clone());
-            self.lists.push(List { rows });
+            let id = self.list_names.add(self.reader, entry.key, entry.key_span.clone());
+            self.lists.push(List { id, rows, confidence: self.confidence(&table) });
         }
     }
 
     /// Countries that do not depend on day or case.
     fn fixed(&self, table: &Table<'_>, key: &str) -> Countries {
         let Some(entry) = table.need(key) else { return Countries::default() };
-        let region = self.region(&entry);
-        if !region.lists.is_empty() {
-            let message = format!("`{key}` cannot take a list whose rows depend on the day or on a condition");
-            self.reader.error(entry.span(), message);
+        let mut region = self.region(&entry);
+        for list in region.lists.iter().filter_map(|index| self.lists.get(*index)) {
+            match list.fixed() {
+                Some(countries) => region.countries.extend(&countries),
+                None => {
+                    let message =
+                        format!("`{key}` cannot take a list whose rows depend on the day or on a condition");
+                    self.reader.error(entry.span(), message);
+                }
+            }
         }
         region.countries
     }
