@@ -291,16 +291,19 @@ fn an_import_that_makes_no_sense_counts_nobody_and_says_why() {
     assert_eq!(shown(&setup, "house", "ten")["people"], 0);
 }
 
-/// Turns every bit of the page of a file that some bytes stand on.
+/// Turns bits of every page of a file that a digest stands on.
 fn damage(file: &std::path::Path, digest: &str) {
     let bytes_of = |hex: &str| -> Vec<u8> {
         (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
     };
     let (digest, mut bytes) = (bytes_of(digest), fs::read(file).unwrap());
-    // The last place is that of the latest page; earlier ones may be pages that were given up.
-    let at = bytes.windows(digest.len()).rposition(|window| window == digest).expect("the person is in the file");
-    let page = at / 4096 * 4096;
-    bytes[page..page + 4096].iter_mut().for_each(|byte| *byte ^= 0x5a);
+    // A person may also stand on pages that were given up, and nobody misses those: every one of them is turned.
+    let places = bytes.windows(digest.len()).enumerate().filter(|(_, window)| *window == digest);
+    let pages: std::collections::BTreeSet<usize> = places.map(|(at, _)| at / 4096 * 4096).collect();
+    assert!(!pages.is_empty(), "the person is in the file");
+    for page in pages {
+        bytes[page..page + 4096].iter_mut().for_each(|byte| *byte ^= 0x5a);
+    }
     fs::write(file, bytes).unwrap();
 }
 
