@@ -86,6 +86,13 @@ impl From<BTreeMap<Arc<str>, FactValue>> for FactSet {
     }
 }
 
+impl FactError {
+    /// Whether it says what was probably meant.
+    pub(super) fn means_something(&self) -> bool {
+        self.help.as_ref().is_some_and(|help| help.starts_with("did you mean"))
+    }
+}
+
 impl FactSet {
     /// The answer to a question, if it was given.
     pub fn get(&self, name: &str) -> Option<&FactValue> {

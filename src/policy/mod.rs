@@ -254,7 +254,9 @@ impl Packs {
         for answer in answers {
             match answer {
                 Ok(()) => return Ok(()),
-                Err(error) => worst = Err(error),
+                // Of several packs that ask, the one that knows what was meant is the one to listen to.
+                Err(error) if worst.is_ok() || error.means_something() => worst = Err(error),
+                Err(_) => {}
             }
         }
         worst

@@ -18,6 +18,9 @@ pub struct Words {
 /// The keys that compare numbers of people, which a table of rules shows in a column of their own.
 const THRESHOLDS: [&str; 3] = ["counter", "counted", "carries"];
 
+/// Thresholds of a term that a rule repeats.
+const FEW: usize = 2;
+
 impl Words {
     /// The words of a pack that was compiled from this text.
     pub fn of(text: &str) -> Words {
@@ -200,6 +203,15 @@ impl Words {
         told("when").into_iter().chain(unless).collect::<Vec<_>>().join(", ")
     }
 
+    /// The numbers of a term, or where to find them when there are many.
+    fn collect_term(&self, term: &str, found: &mut Vec<String>) {
+        let mut inside = Vec::new();
+        if let Some(part) = self.section("term").and_then(|terms| terms.get(term)) {
+            self.collect(part, &mut inside);
+        }
+        if inside.len() > FEW { found.push(format!("see *{term}*")) } else { found.extend(inside) }
+    }
+
     fn collect(&self, value: &Value, found: &mut Vec<String>) {
         match value {
             Value::Array(parts) => parts.iter().for_each(|part| self.collect(part, found)),
@@ -209,11 +221,7 @@ impl Words {
                     one.insert(name.clone(), value.clone());
                     found.push(self.one(key, &Value::Table(one)));
                 }),
-                ("is", terms) => {
-                    let terms = words(terms);
-                    let parts = terms.iter().filter_map(|term| self.section("term")?.get(term));
-                    parts.for_each(|part| self.collect(part, found));
-                }
+                ("is", terms) => words(terms).iter().for_each(|term| self.collect_term(term, found)),
                 (_, value) => self.collect(value, found),
             }),
             _ => {}

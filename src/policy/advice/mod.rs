@@ -50,11 +50,15 @@ impl Packs {
         let judgement = self.judge(&scene);
         let tries = Cell::new(if ground.at_leisure { TRIES_AT_LEISURE } else { TRIES });
         let advisor = Advisor { packs: self, scene: &scene, judgement: &judgement, ground, tries };
-        outcome.unanswered = if blocked { advisor.questions_to_pass() } else { advisor.questions_that_stop() };
-        if blocked {
-            outcome.routes = advisor.routes(&outcome.unanswered);
-            outcome.passes_if = outcome.routes.iter().map(ToString::to_string).collect();
+        if !blocked {
+            outcome.unanswered = advisor.questions_that_stop();
+            return;
         }
+        // Questions come last: there are many of them, and what they need must not be missing to the rest.
+        let changes = advisor.changes();
+        outcome.unanswered = advisor.questions_to_pass();
+        outcome.routes = changes.with(route::answer(&outcome.unanswered));
+        outcome.passes_if = outcome.routes.iter().map(ToString::to_string).collect();
     }
 }
 

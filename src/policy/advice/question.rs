@@ -15,15 +15,19 @@ use crate::transfer::{Action, Open, Otherwise};
 /// Questions told at most.
 const TOLD: usize = 12;
 
-/// Questions tried for a refusal on its way, and answers to each.
-const TRIED: usize = 8;
+/// Questions tried for a refusal on its way.
+const TRIED: usize = 16;
+
+/// Answers tried to each.
+const ANSWERS: usize = 8;
 
 impl Advisor<'_> {
     /// Of a blocked transfer: questions some answer to which would let it pass.
     pub(super) fn questions_to_pass(&self) -> Vec<Open> {
-        let tried = if self.ground.at_leisure { usize::MAX } else { TRIED };
-        let asked = self.asked_by_blocks();
-        asked.into_iter().take(tried).filter_map(|(pack, fact)| self.open(pack, fact, tried)).take(TOLD).collect()
+        let (tried, answers) = if self.ground.at_leisure { (usize::MAX, usize::MAX) } else { (TRIED, ANSWERS) };
+        let asked = self.asked_by_blocks().into_iter();
+        let unanswered = asked.filter(|(_, fact)| self.scene.case.facts.get(&fact.name).is_none());
+        unanswered.take(tried).filter_map(|(pack, fact)| self.open(pack, fact, answers)).take(TOLD).collect()
     }
 
     /// Of a transfer that passes: questions some answer to which would stop it. Every pack that spoke is asked.
@@ -34,7 +38,8 @@ impl Advisor<'_> {
         facts.filter_map(|(pack, fact)| self.open(pack, fact, usize::MAX)).take(TOLD).collect()
     }
 
-    /// The facts the blocking rules, their needs, and what could exempt from them turn on.
+    /// The facts that turn what could exempt from the blocking rules, their needs, and themselves: in this order, which is
+    /// that of what an answer is most likely to change.
     fn asked_by_blocks(&self) -> Vec<(&Pack, &Fact)> {
         let mut asked: Vec<(usize, usize)> = Vec::new();
         for (pack, rule, block) in self.blocking() {
@@ -42,7 +47,7 @@ impl Advisor<'_> {
             let needs = needs.flat_map(|need| need.when.iter().chain(&need.met_when));
             let exemptions = pack.exemptions.iter().filter(|_| rule.exemptions).map(|exemption| &exemption.when);
             let lists = pack.lists.iter().flat_map(|list| list.rows.iter().filter_map(|row| row.when.as_ref()));
-            for condition in [&rule.when].into_iter().chain(needs).chain(exemptions).chain(lists) {
+            for condition in exemptions.chain(needs).chain([&rule.when]).chain(lists) {
                 condition.walk(false, &mut |part, _| {
                     if let Condition::Fact(fact, _) = part
                         && !asked.contains(&(block.pack, *fact))
@@ -60,7 +65,7 @@ impl Advisor<'_> {
     }
 
     /// How it would end with other answers, if anything changes.
-    fn open(&self, pack: &Pack, fact: &Fact, tried: usize) -> Option<Open> {
+    fn open(&self, pack: &Pack, fact: &Fact, answers: usize) -> Option<Open> {
         let case = self.scene.case;
         if case.facts.get(&fact.name).is_some() {
             return None;
@@ -71,7 +76,7 @@ impl Advisor<'_> {
             let changes = (action == Action::Block) != (now == Action::Block);
             changes.then_some(Otherwise { value, action })
         };
-        let otherwise: Vec<Otherwise> = others(pack, fact).into_iter().take(tried).filter_map(changes).collect();
+        let otherwise: Vec<Otherwise> = others(pack, fact).into_iter().take(answers).filter_map(changes).collect();
         (!otherwise.is_empty()).then(|| Open {
             pack: pack.id.clone(),
             fact: fact.name.clone(),

@@ -34,13 +34,26 @@ const COUNTRIES: usize = 12;
 /// As many locations as a kind is listed with.
 const LOCATIONS: usize = 8;
 
+/// The changes that were found, smaller ones than an answer and larger ones.
+pub(super) struct Changes {
+    less: [Option<Route>; 2],
+    more: [Option<Route>; 3],
+}
+
+impl Changes {
+    /// All of them with an answer, the smallest first.
+    pub(super) fn with(self, answer: Option<Route>) -> Vec<Route> {
+        self.less.into_iter().chain([answer]).chain(self.more).flatten().collect()
+    }
+}
+
 impl<'a> Advisor<'a> {
     /// At most one of each sort. Another region says more than other countries, so these are named only without one.
-    pub(super) fn routes(&self, open: &[Open]) -> Vec<Route> {
-        let first = [self.leave_out(), self.fewer_people(), answer(open), self.declare(), self.hold()];
-        let [out, fewer, answer, declare, hold] = first;
-        let away = self.other_region().or_else(|| self.elsewhere());
-        [out, fewer, answer, declare, away, hold].into_iter().flatten().collect()
+    pub(super) fn changes(&self) -> Changes {
+        Changes {
+            less: [self.leave_out(), self.fewer_people()],
+            more: [self.declare(), self.other_region().or_else(|| self.elsewhere()), self.hold()],
+        }
     }
 
     /// What to leave out, as little as will do, and where it is.
@@ -250,7 +263,7 @@ fn demand(demands: &mut Vec<Wanted>, blocks: &[Block]) -> Option<()> {
 }
 
 /// The question to answer: the one that most answers would settle.
-fn answer(open: &[Open]) -> Option<Route> {
+pub(super) fn answer(open: &[Open]) -> Option<Route> {
     let passing = |open: &Open| -> Vec<FactValue> {
         let ways = open.otherwise.iter().filter(|way| way.action < Action::Block);
         ways.map(|way| way.value.clone()).collect()
