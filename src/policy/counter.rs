@@ -48,10 +48,11 @@ fn in_scope(pack: &Pack, scene: &Scene<'_>) -> bool {
     scene.exporter.iter().any(|e| scene.importer.iter().any(|i| pack.scope.has(*e, *i)))
 }
 
-/// What stands for one importer: its host, or its address where there is none.
+/// What stands for one importer: its host as records name it, or its address where there is none. Hosts that differ only
+/// in what records leave out are counted together, which is the stricter reading.
 fn name(party: &Party) -> Arc<str> {
-    match (&party.host, party.address) {
-        (Some(host), _) => host.clone(),
+    match (party.without_values().host, party.address) {
+        (Some(host), _) => host,
         (None, Some(address)) => address.to_string().into(),
         (None, None) => "unknown".into(),
     }

@@ -22,6 +22,8 @@ mod party;
 
 mod text;
 
+mod words;
+
 pub use category::{Category, CategorySet, UnknownCategory};
 pub use content::{Content, Found, Person, Tally};
 pub use count::{Count, CounterKey, Touch};
@@ -31,3 +33,4 @@ pub use digest::{Digest, DigestKey};
 pub use host::HostPattern;
 pub use party::{Basis, Party, Place};
 pub use text::{CONTEXT, Container, Locator, Piece, Sink, is_plain_name};
+pub use words::is_generic_name;
