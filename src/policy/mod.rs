@@ -209,20 +209,13 @@ impl Packs {
     /// # Errors
     /// No pack asks it, or none of those that do takes the answer; with the nearest name or word.
     pub fn check_fact(&self, name: &str, value: &FactValue) -> Result<(), FactError> {
-        let mut answers = self.fact_declared(name).map(|(_, fact)| fact.check(value)).peekable();
-        if answers.peek().is_none() {
+        let asked: Vec<&Fact> = self.fact_declared(name).map(|(_, fact)| fact).collect();
+        if asked.is_empty() {
             let known = self.packs.iter().flat_map(|pack| pack.facts.iter().map(|fact| &*fact.name));
             let help = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
             return Err(FactError { message: format!("no pack asks for fact `{name}`"), help });
         }
-        let mut worst = Ok(());
-        for answer in answers {
-            match answer {
-                Ok(()) => return Ok(()),
-                Err(error) => worst = Err(error),
-            }
-        }
-        worst
+        if asked.iter().any(|fact| fact.check(value).is_ok()) { Ok(()) } else { fact::refused(&asked, value) }
     }
 
     /// Every kind of mechanism some pack knows.

@@ -47,14 +47,19 @@ pub struct Ran {
     pub pack: String,
     /// Whether it came out as expected.
     pub ok: bool,
-    /// What was expected.
+    /// What was expected; in JSON the one word a scenario file has under this key.
+    #[serde(serialize_with = "word")]
     pub expect: Expectation,
     /// What came out.
     pub got: Got,
 }
 
+fn word<S: serde::Serializer>(expect: &Expectation, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&expect.action)
+}
+
 /// What was expected.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expectation {
     /// `permit`, `log`, `needs` or `prohibited`.
     pub action: String,

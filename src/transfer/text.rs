@@ -205,6 +205,9 @@ mod tests {
         assert_eq!(at.pattern(), "/users/*/*");
         at.leave();
         at.enter("张三");
-        assert_eq!((at.pattern(), at.shown(), at.trail()), ("/users/*/*".into(), "/users/3/*".into(), "/users/*/张三".into()));
+        assert_eq!(
+            (at.pattern(), at.shown(), at.trail()),
+            ("/users/*/*".into(), "/users/3/*".into(), "/users/*/张三".into())
+        );
     }
 }

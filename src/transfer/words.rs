@@ -14,9 +14,8 @@ const TEXT: &str = include_str!("../../rules/words.txt");
 const MOST_WORDS: usize = 6;
 const LONGEST: usize = 64;
 
-static WORDS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-    TEXT.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace).collect()
-});
+static WORDS: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| TEXT.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace).collect());
 
 /// Whether every word of a name is a generic one: `user_id`, `shippingAddress`, `手机号`, `line2`, and not `jane`, `id-1138`.
 pub fn is_generic_name(name: &str) -> bool {
@@ -65,7 +64,11 @@ fn is_known(word: &str) -> bool {
 
 /// Vowel signs and the like: neither letters nor punctuation.
 fn is_mark(c: char) -> bool {
-    !c.is_ascii() && !c.is_alphanumeric() && !c.is_whitespace() && !c.is_control() && matches!(u32::from(c), 0x300..=0x36f | 0x900..=0xe7f)
+    !c.is_ascii()
+        && !c.is_alphanumeric()
+        && !c.is_whitespace()
+        && !c.is_control()
+        && matches!(u32::from(c), 0x300..=0x36f | 0x900..=0xe7f)
 }
 
 #[cfg(test)]
@@ -75,14 +78,47 @@ mod tests {
     #[test]
     fn only_generic_words_are_repeated() {
         for name in [
-            "users", "user_id", "shippingAddress", "IDCard", "userID", "address2", "x-customer-id", "手机号", "银行卡号",
-            "Date of birth", "user[email]", "@type", "categories", "номер_телефона", "เลขประจำตัวประชาชน", "oauth2",
+            "users",
+            "user_id",
+            "shippingAddress",
+            "IDCard",
+            "userID",
+            "address2",
+            "x-customer-id",
+            "手机号",
+            "银行卡号",
+            "Date of birth",
+            "user[email]",
+            "@type",
+            "categories",
+            "номер_телефона",
+            "เลขประจำตัวประชาชน",
+            "oauth2",
         ] {
             assert!(is_generic_name(name), "{name}");
         }
         for name in [
-            "", "jane", "Jane", "users-jane", "jane@x.org", "张三", "user:张三", "110101190001010014", "id-1138", "_", "4",
-            "O'Neil", "a%40b", "Zhang Wei", "userJane", "usersjane", "JANE", "Иванов", "山田", "card 4111", "row\u{202e}",
+            "",
+            "jane",
+            "Jane",
+            "users-jane",
+            "jane@x.org",
+            "张三",
+            "user:张三",
+            "110101190001010014",
+            "id-1138",
+            "_",
+            "4",
+            "O'Neil",
+            "a%40b",
+            "Zhang Wei",
+            "userJane",
+            "usersjane",
+            "JANE",
+            "Иванов",
+            "山田",
+            "card 4111",
+            "row\u{202e}",
         ] {
             assert!(!is_generic_name(name), "{name}");
         }
@@ -92,7 +128,9 @@ mod tests {
     fn the_list_has_no_doubles_and_no_names_of_people() {
         let all = TEXT.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
         assert_eq!(all.count(), WORDS.len());
-        for name in ["ann", "bill", "grant", "jane", "john", "li", "mark", "mary", "may", "rose", "wang", "will", "zhang"] {
+        for name in
+            ["ann", "bill", "grant", "jane", "john", "li", "mark", "mary", "may", "rose", "wang", "will", "zhang"]
+        {
             assert!(!WORDS.contains(name), "{name}");
         }
     }
