@@ -271,7 +271,7 @@ fn the_words_of_every_pack_are_offered_for_a_fact_that_several_ask() {
         format!(
             "id = \"{id}\"\ntitle = \"{id}\"\nkind = \"organisation\"\nupdated = 2026-11-22\n[source.book]\ntitle = \"Book\"\n\
              [fact.lane]\ntype = \"text\"\nvalues = [{words}]\ndefault = {}\nask = \"Which lane?\"\n\
-             [[rule]]\nid = \"r\"\ncite = \"book 1\"\nwhen.exporter.lane = {}\naction = \"block\"\nwhy = \"Because.\"\n",
+             [[rule]]\nid = \"r\"\ncite = \"book 1\"\nwhen.fact.lane = {}\naction = \"block\"\nwhy = \"Because.\"\n",
             words.split(',').next().unwrap(),
             words.split(',').next().unwrap(),
         )
