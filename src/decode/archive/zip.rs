@@ -6,6 +6,7 @@
 
 use std::io::{self, BufRead};
 
+use super::sheet::Workbook;
 use super::{Member, rest};
 use crate::decode::account::Opaque;
 use crate::decode::charset;
@@ -30,15 +31,18 @@ struct Entry {
 /// Reads an archive.
 pub(in crate::decode) fn read(window: &mut Window<'_>, out: &mut Output<'_>) -> io::Result<()> {
     out.format("zip");
+    let mut workbook = Workbook::default();
     while window.need(4)?.starts_with(b"PK\x03\x04") {
         let Some(entry) = Entry::read(window, out)? else { break };
-        if !entry.content(window, out)? {
+        if !entry.content(window, &mut workbook, out)? {
+            workbook.finish(out)?;
             return rest(Opaque::Oversize, window, out);
         }
         if entry.flags & Entry::SIZE_FOLLOWS != 0 && !descriptor(window, out)? {
             break;
         }
     }
+    workbook.finish(out)?;
     while directory(window, out)? {}
     rest(Opaque::Undecodable, window, out)
 }
@@ -71,20 +75,20 @@ impl Entry {
     }
 
     /// Reads the bytes of the entry. Says no where a bound forbids it.
-    fn content(&self, window: &mut Window<'_>, out: &mut Output<'_>) -> io::Result<bool> {
+    fn content(&self, window: &mut Window<'_>, workbook: &mut Workbook, out: &mut Output<'_>) -> io::Result<bool> {
         match self.size {
             Some(size) => {
                 let mut section = io::Read::take(&mut *window, size);
-                let allowed = self.document(&mut section, out)?;
+                let allowed = self.document(&mut section, workbook, out)?;
                 let left = Window::new(&mut section, u64::MAX).drain()?;
                 opaque(if allowed { Opaque::Undecodable } else { Opaque::Oversize }, left, out);
                 Ok(allowed)
             }
-            None => self.document(window, out),
+            None => self.document(window, workbook, out),
         }
     }
 
-    fn document(&self, source: &mut dyn BufRead, out: &mut Output<'_>) -> io::Result<bool> {
+    fn document(&self, source: &mut dyn BufRead, workbook: &mut Workbook, out: &mut Output<'_>) -> io::Result<bool> {
         let member = Member(&self.name);
         // 99 stands for the encryption of WinZip.
         if self.flags & Entry::ENCRYPTED != 0 || self.method == 99 {
@@ -106,7 +110,12 @@ impl Entry {
         member.within(out, |hints, out| {
             let meter = Meter::new(out.limits.expansion);
             let mut wire = Wire::new(source, &meter);
-            layer(&[], hints, &mut Layer::open(coding, &mut wire, &meter), &meter, out)?;
+            let mut layered = Layer::open(coding, &mut wire, &meter);
+            if Workbook::wants(&self.name) {
+                workbook.take(&self.name, &mut layered, hints, out)?;
+            } else {
+                layer(&[], hints, &mut layered, &meter, out)?;
+            }
             if let Some(reason) = meter.stopped() {
                 opaque(reason, 1, out);
             }
