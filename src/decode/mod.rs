@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! body ─▶ encoding (gzip, br, …) ─▶ sniff ─▶ charset ─▶ json │ form │ table │ markup │ yaml │ card │ … ─▶ Sink
-//!           ▲                         ├─▶ tree (MessagePack, CBOR, Protocol Buffers) ─▶ Sink
+//!           ▲                         ├─▶ tree (MessagePack, CBOR, Protocol Buffers), file (PDF, images, SQLite) ─▶ Sink
 //!           └── parts, mail, archives ┘           head: target and header fields ─▶ Sink
 //! ```
 //!
@@ -36,6 +36,8 @@ mod entity;
 mod escape;
 
 mod events;
+
+mod file;
 
 mod form;
 
@@ -231,8 +233,11 @@ fn binary(format: Binary, window: &mut Window<'_>, out: &mut Output<'_>) -> io::
     match format {
         Binary::Cbor => tree::read("cbor", &mut tree::cbor::Cbor, window, out),
         Binary::Grpc => tree::protobuf::frames(window, out),
+        Binary::Image => file::image::read(window, out),
         Binary::MessagePack => tree::read("msgpack", &mut tree::msgpack::MessagePack, window, out),
+        Binary::Pdf => file::pdf::read(window, out),
         Binary::Protobuf => tree::protobuf::read(window, out),
+        Binary::Sqlite => file::sqlite::read(window, out),
         Binary::Tar => archive::tar::read(window, out),
         Binary::Zip => archive::zip::read(window, out),
     }

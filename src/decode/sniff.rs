@@ -42,8 +42,12 @@ pub(super) enum Binary {
     Cbor,
     /// Frames with a Protocol Buffers message each.
     Grpc,
+    /// A picture, whose metadata is read.
+    Image,
     MessagePack,
+    Pdf,
     Protobuf,
+    Sqlite,
     Tar,
     Zip,
 }
@@ -57,6 +61,15 @@ impl Binary {
         // The tag of self-described CBOR (RFC 8949, section 3.4.6).
         if head.starts_with(b"\xd9\xd9\xf7") {
             return Some(Binary::Cbor);
+        }
+        if head.starts_with(b"%PDF-") {
+            return Some(Binary::Pdf);
+        }
+        if head.starts_with(b"SQLite format 3\0") {
+            return Some(Binary::Sqlite);
+        }
+        if is_image(head) {
+            return Some(Binary::Image);
         }
         tar::is_head(head).then_some(Binary::Tar)
     }
@@ -280,10 +293,7 @@ pub(super) fn is_opaque(head: &[u8]) -> Option<Opaque> {
         return Some(Opaque::Encrypted);
     }
     const BINARY: &[&[u8]] = &[
-        b"\x89PNG\r\n",
-        b"\xff\xd8\xff",
         b"GIF8",
-        b"%PDF-",
         b"\xd0\xcf\x11\xe0\xa1\xb1",
         b"BZh",
         b"\xfd7zXZ\0",
@@ -295,9 +305,6 @@ pub(super) fn is_opaque(head: &[u8]) -> Option<Opaque> {
         b"OggS",
         b"ID3",
         b"fLaC",
-        b"II*\0",
-        b"MM\0*",
-        b"SQLite format 3\0",
         b"PAR1",
         b"Obj\x01",
         b"\xca\xfe\xba\xbe",
@@ -305,6 +312,15 @@ pub(super) fn is_opaque(head: &[u8]) -> Option<Opaque> {
     let riff = head.starts_with(b"RIFF") && head.get(8..12).is_some_and(|kind| kind.is_ascii());
     let film = head.get(4..8) == Some(b"ftyp");
     (riff || film || BINARY.iter().any(|magic| head.starts_with(magic))).then_some(Opaque::Undecodable)
+}
+
+/// Pictures in formats that carry Exif.
+fn is_image(head: &[u8]) -> bool {
+    const BEGINNINGS: &[&[u8]] = &[b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*"];
+    let webp = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP");
+    let heif = head.get(4..8) == Some(b"ftyp")
+        && head.get(8..12).is_some_and(|brand| matches!(brand, b"heic" | b"heix" | b"mif1" | b"avif"));
+    webp || heif || BEGINNINGS.iter().any(|beginning| head.starts_with(beginning))
 }
 
 fn is_encrypted(head: &[u8]) -> bool {
