@@ -11,6 +11,8 @@
 
 mod file;
 
+pub mod record;
+
 mod verify;
 
 #[cfg(test)]
