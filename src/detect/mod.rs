@@ -60,6 +60,8 @@ mod tally;
 
 mod collector;
 
+mod tools;
+
 mod examples;
 
 use std::collections::BTreeMap;
@@ -107,6 +109,7 @@ pub struct Detectors {
     whole_prefilter: prefilter::Prefilter,
     keys: key::KeyTable,
     context: context::ContextTable,
+    toolbox: tools::Toolbox,
     sources: Vec<Source>,
     hash: String,
 }
