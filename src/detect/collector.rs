@@ -317,6 +317,12 @@ impl Sink for Collector<'_> {
             return;
         }
         self.end_cluster();
+        if let Some(entered) = self.frames.last().and_then(Frame::idle) {
+            // PERF: most containers hold nothing personal, and a frame is large to move.
+            self.frames.truncate(self.frames.len() - 1);
+            self.frames.last_mut().into_iter().for_each(|parent| parent.note(entered));
+            return;
+        }
         let Some(mut frame) = self.frames.pop() else {
             return;
         };
