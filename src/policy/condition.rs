@@ -147,8 +147,8 @@ impl Condition {
 /// rules about most messages.
 fn every(parts: &[Condition], view: &View<'_>, all: bool) -> Truth {
     let mut depends = false;
-    let (content, case) = (parts.iter().filter(|part| part.is_about_content()), parts.iter().filter(|part| !part.is_about_content()));
-    for part in content.chain(case) {
+    let about = |content: bool| parts.iter().filter(move |part| part.is_about_content() == content);
+    for part in about(true).chain(about(false)) {
         match part.holds(view) {
             Some(truth) if truth != all => return Some(truth),
             Some(_) => {}

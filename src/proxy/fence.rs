@@ -167,7 +167,9 @@ mod tests {
                 assert_eq!(length(&text, step), Some(body.len()), "{}", String::from_utf8_lossy(body));
             }
         }
-        for broken in [&b"\r\n0\r\n\r\n"[..], b"5\nhello\r\n", b"g\r\n", b"-1\r\n", b"fffffffffffffffff\r\n", b"0\r\na\n\r\n"] {
+        for broken in
+            [&b"\r\n0\r\n\r\n"[..], b"5\nhello\r\n", b"g\r\n", b"-1\r\n", b"fffffffffffffffff\r\n", b"0\r\na\n\r\n"]
+        {
             assert_eq!(length(broken, 1), None, "{}", String::from_utf8_lossy(broken));
         }
     }

@@ -49,7 +49,14 @@ pub(super) struct ClientStream {
 impl ClientStream {
     /// Wraps a connection; `context` is what filters find in the session's digest.
     pub(super) fn new(inner: Stream, context: Arc<ProxyDigest>) -> ClientStream {
-        ClientStream { inner, ahead: BytesMut::new(), behind: BytesMut::new(), fence: Fence::Open, ended: false, context }
+        ClientStream {
+            inner,
+            ahead: BytesMut::new(),
+            behind: BytesMut::new(),
+            fence: Fence::Open,
+            ended: false,
+            context,
+        }
     }
 
     /// What was read and not yet consumed.

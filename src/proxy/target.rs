@@ -133,10 +133,11 @@ impl Target {
 /// The target in absolute form (RFC 9112 section 3.2.2), which the framework keeps beside the path.
 fn absolute_form(request: &RequestHeader) -> Option<Absolute<'_>> {
     let raw = request.raw_path();
-    let (tls, rest) = [(false, &b"http://"[..]), (true, &b"https://"[..])].into_iter().find_map(|(tls, scheme)| {
-        let (start, rest) = raw.split_at_checked(scheme.len())?;
-        start.eq_ignore_ascii_case(scheme).then_some((tls, rest))
-    })?;
+    let (tls, rest) =
+        [(false, &b"http://"[..]), (true, &b"https://"[..])].into_iter().find_map(|(tls, scheme)| {
+            let (start, rest) = raw.split_at_checked(scheme.len())?;
+            start.eq_ignore_ascii_case(scheme).then_some((tls, rest))
+        })?;
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     Some(Absolute { tls, authority: std::str::from_utf8(rest.get(..end)?).ok()? })
 }

@@ -178,8 +178,21 @@ impl Setup {
     }
 
     fn text(&self) -> String {
-        let Setup { top, exporter, packs, listener, upstream, limits, tables, names, port, admin, admin_host, door, .. } =
-            self;
+        let Setup {
+            top,
+            exporter,
+            packs,
+            listener,
+            upstream,
+            limits,
+            tables,
+            names,
+            port,
+            admin,
+            admin_host,
+            door,
+            ..
+        } = self;
         format!(
             "state = \"{state}\"\n{top}\n[exporter]\n{exporter}\n[packs]\n{packs}\n\
              [[listener]]\nname = \"egress\"\naddress = \"127.0.0.1:{port}\"\nmode = \"forward\"\n{listener}\n\
