@@ -34,6 +34,9 @@ pub struct Diagnostic {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// Where it is documented: a page of the project and a heading on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docs: Option<&'static str>,
     /// The line itself, for the caret.
     #[serde(skip)]
     pub excerpt: Option<String>,
@@ -85,6 +88,7 @@ impl Source {
             column: before.get(start..).unwrap_or("").chars().count() + 1,
             message,
             help: None,
+            docs: None,
             excerpt,
             width: marked.chars().count().max(1),
         }
@@ -101,6 +105,7 @@ impl Diagnostic {
             column: 0,
             message: message.into(),
             help: None,
+            docs: None,
             excerpt: None,
             width: 0,
         }
@@ -142,8 +147,11 @@ impl fmt::Display for Diagnostic {
             let indent = " ".repeat(self.column.saturating_sub(1));
             write!(f, "\n    {excerpt}\n    {indent}{}", "^".repeat(self.width))?;
         }
-        match &self.help {
-            Some(help) => write!(f, "\n    help: {help}"),
+        if let Some(help) = &self.help {
+            write!(f, "\n    help: {help}")?;
+        }
+        match self.docs {
+            Some(docs) => write!(f, "\n    see {docs}"),
             None => Ok(()),
         }
     }

@@ -14,6 +14,8 @@ mod file;
 
 mod group;
 
+pub mod record;
+
 mod verify;
 
 mod writer;

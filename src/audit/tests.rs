@@ -40,6 +40,12 @@ fn decision(time: &str) -> Decision {
         mechanisms: Vec::new(),
         warnings: Vec::new(),
         passes_if: Vec::new(),
+        routes: Vec::new(),
+        unanswered: Vec::new(),
+        counters: Vec::new(),
+        facts: Default::default(),
+        lists: Vec::new(),
+        held: None,
         rules: "sha256:0".into(),
     }
 }

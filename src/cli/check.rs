@@ -3,11 +3,17 @@
 use std::io::Write;
 use std::path::Path;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Answer, Failure, Outcome, counted, json_line, origin};
 use crate::config::{Interception, Question, Settings, Snapshot};
 use crate::diagnostic::Diagnostic;
+use crate::policy::scenario;
+use crate::policy::{Pack, Unsettled};
 use crate::proxy::authority;
 use crate::transfer::Country;
 
@@ -21,6 +27,9 @@ pub(super) struct Check {
     /// Country of the exporter, whatever the file says
     #[arg(long, value_name = "CC", value_parser = super::country)]
     from: Option<Country>,
+    /// Look at everything as of this day [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    date: Option<Date>,
 }
 
 /// Runs the command. Mistakes are its answer: they go to standard output, and the answer is no.
@@ -29,10 +38,8 @@ pub(super) fn run(check: &Check, config: Option<&Path>, out: &mut dyn Write) -> 
     if let Some(file) = origin.file.as_deref().filter(|file| !file.exists()) {
         return Err(Failure::unable(format!("{}: there is no such file", file.display())));
     }
-    let loaded = Snapshot::load(&origin).and_then(|snapshot| match unusable_authority(&snapshot.settings) {
-        Some(problem) => Err(vec![problem]),
-        None => Ok(snapshot),
-    });
+    let now = check.date.map_or_else(|| Ok(Timestamp::now()), noon)?;
+    let loaded = Snapshot::load_as_of(&origin, now).and_then(proven);
     if check.json {
         json_line(out, &as_json(&loaded))?;
     } else {
@@ -42,6 +49,21 @@ pub(super) fn run(check: &Check, config: Option<&Path>, out: &mut dyn Write) -> 
         }
     }
     Ok(if loaded.is_ok() { Answer::Yes } else { Answer::No })
+}
+
+fn noon(day: Date) -> Result<Timestamp, Failure> {
+    let noon = day.at(12, 0, 0, 0).to_zoned_datetime(TimeZone::UTC);
+    noon.map(|noon| noon.timestamp()).map_err(|error| Failure::unable(error.to_string()))
+}
+
+/// What a start does not look at: the CA it will use, and whether scenarios speak of packs there are and reach their rules.
+fn proven(mut snapshot: Snapshot) -> Result<Snapshot, Vec<Diagnostic>> {
+    let report = scenario::run(&snapshot.packs, &snapshot.rules.scenarios, None);
+    let untested = scenario::untested(&snapshot.packs, &snapshot.rules.packs, &report);
+    let problems: Vec<Diagnostic> =
+        unusable_authority(&snapshot.settings).into_iter().chain(report.problems).collect();
+    snapshot.warnings.extend(untested);
+    if problems.is_empty() { Ok(snapshot) } else { Err(problems) }
 }
 
 /// What is wrong with the CA that interception signs with. One that is not there is no problem where the first start
@@ -74,9 +96,48 @@ fn as_json(loaded: &Result<Snapshot, Vec<Diagnostic>>) -> serde_json::Value {
             },
             "detectors": snapshot.detectors.len(),
             "mechanisms": snapshot.mechanisms.len(),
+            "upcoming": upcoming(snapshot),
+            "unsettled": unsettled(snapshot),
             "rules": snapshot.rules_hash,
         }),
     }
+}
+
+/// A rule that does not bind yet.
+#[derive(Serialize)]
+struct Upcoming<'s> {
+    pack: &'s str,
+    rule: &'s str,
+    cite: &'s str,
+    from: Date,
+}
+
+/// Parts of a pack whose reading is not settled.
+#[derive(Serialize)]
+struct Doubts<'s> {
+    pack: &'s str,
+    parts: Vec<Unsettled>,
+}
+
+fn on(snapshot: &Snapshot) -> impl Iterator<Item = &Pack> {
+    let ids = snapshot.enabled.enforce.iter().chain(&snapshot.enabled.observe);
+    ids.filter_map(|id| snapshot.packs.get(id))
+}
+
+/// The rules of the packs that are on that will bind from a later day. Until then they are decided and recorded.
+fn upcoming(snapshot: &Snapshot) -> Vec<Upcoming<'_>> {
+    let today = snapshot.loaded.to_zoned_datetime(TimeZone::UTC).date();
+    let rules = on(snapshot).flat_map(|pack| pack.rules.iter().map(move |rule| (pack, rule)));
+    let later = rules.filter_map(|(pack, rule)| {
+        let from = rule.valid_from.filter(|from| *from > today)?;
+        Some(Upcoming { pack: &pack.id, rule: &rule.id, cite: &rule.cite, from })
+    });
+    later.collect()
+}
+
+fn unsettled(snapshot: &Snapshot) -> Vec<Doubts<'_>> {
+    let packs = on(snapshot).map(|pack| Doubts { pack: &pack.id, parts: pack.unsettled() });
+    packs.filter(|doubts| !doubts.parts.is_empty()).collect()
 }
 
 fn off(snapshot: &Snapshot) -> Vec<&str> {
@@ -104,7 +165,29 @@ fn sound(snapshot: &Snapshot, file: Option<&Path>, out: &mut dyn Write) -> Resul
     writeln!(out, "  packs off       {}", if off.is_empty() { "none".to_owned() } else { off.join(", ") })?;
     writeln!(out, "  detectors       {}", snapshot.detectors.len())?;
     writeln!(out, "  mechanisms      {}", snapshot.mechanisms.len())?;
+    readings(snapshot, out)?;
     questions(&snapshot.unanswered(), out)
+}
+
+/// What is not law yet, and what is not settled.
+fn readings(snapshot: &Snapshot, out: &mut dyn Write) -> Result<(), Failure> {
+    let upcoming = upcoming(snapshot);
+    if !upcoming.is_empty() {
+        writeln!(out, "\nThese rules bind from a later day; until then they are decided and recorded:\n")?;
+    }
+    for Upcoming { pack, rule, cite, from } in upcoming {
+        writeln!(out, "  {from}  {pack}/{rule}  {cite}")?;
+    }
+    let unsettled = unsettled(snapshot);
+    if !unsettled.is_empty() {
+        writeln!(out, "\nThe reading of these parts is not settled; a decision that rests on one says so:\n")?;
+    }
+    for Doubts { pack, parts } in unsettled {
+        let named: Vec<String> =
+            parts.iter().map(|one| format!("{} ({})", one.name, one.confidence.as_str())).collect();
+        writeln!(out, "  {pack:<10}  {}", named.join(", "))?;
+    }
+    Ok(())
 }
 
 fn questions(open: &[Question], out: &mut dyn Write) -> Result<(), Failure> {

@@ -17,7 +17,7 @@ use crate::config::Snapshot;
 use crate::gate::{self, Body, Stored};
 use crate::ledger::{self, Ledger};
 use crate::metrics::Metrics;
-use crate::transfer::{Category, Country, Decision, DigestKey, Reason};
+use crate::transfer::{Category, Country, DigestKey};
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
@@ -80,7 +80,7 @@ pub(super) fn run(decide: &Decide, config: Option<&Path>, out: &mut dyn Write) -
         }
         json_line(out, &answer)?;
     } else {
-        explain(&decision, out)?;
+        super::counsel::page(&decision, out)?;
     }
     Ok(if decision.lets_go() { Answer::Yes } else { Answer::No })
 }
@@ -160,54 +160,4 @@ impl io::Read for Unreadable {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Err(self.0.into())
     }
-}
-
-fn explain(decision: &Decision, out: &mut dyn Write) -> Result<(), Failure> {
-    let countries = |place: &crate::transfer::Place| {
-        place.countries.iter().map(|country| country.as_str().to_owned()).collect::<Vec<_>>().join("|")
-    };
-    let importer = decision.importer.host.as_deref().map(|host| format!(" ({host})")).unwrap_or_default();
-    let (from, to) = (countries(&decision.exporter.place), countries(&decision.importer.place));
-    writeln!(out, "{}: {from} to {to}{importer}", decision.action.as_str())?;
-    let kinds: Vec<String> =
-        decision.content.categories.iter().map(|(kind, tally)| format!("{kind} {}", tally.count)).collect();
-    let kinds = if kinds.is_empty() { "nothing found".to_owned() } else { kinds.join(", ") };
-    writeln!(
-        out,
-        "  content    {} bytes, {} people: {kinds}",
-        decision.content.bytes,
-        decision.content.people.len()
-    )?;
-    for (reason, bytes) in &decision.content.opaque {
-        writeln!(out, "             {bytes} bytes {reason}")?;
-    }
-    decision.reasons.iter().try_for_each(|reason| explain_reason(reason, out))?;
-    if !decision.mechanisms.is_empty() {
-        writeln!(out, "  relies on  {}", decision.mechanisms.join(", "))?;
-    }
-    for warning in &decision.warnings {
-        writeln!(out, "  warning    {warning}")?;
-    }
-    for (index, change) in decision.passes_if.iter().enumerate() {
-        writeln!(out, "  {:<10} {change}", if index == 0 { "passes if" } else { "or if" })?;
-    }
-    Ok(())
-}
-
-fn explain_reason(reason: &Reason, out: &mut dyn Write) -> Result<(), Failure> {
-    let observed = if reason.enforced { "" } else { ", not enforced" };
-    let cite = if reason.cite.is_empty() { String::new() } else { format!(", {}", reason.cite) };
-    writeln!(out, "  {:<10} {}/{}{cite}{observed}", reason.action.as_str(), reason.pack, reason.rule)?;
-    writeln!(out, "             {}", reason.why)?;
-    if let Some(counter) = &reason.counter {
-        writeln!(
-            out,
-            "             {} people before, {} more now, limit {}",
-            counter.before, counter.adding, counter.limit
-        )?;
-    }
-    if !reason.needs.is_empty() {
-        writeln!(out, "             needs {}", reason.needs.join(" or "))?;
-    }
-    Ok(())
 }

@@ -3,11 +3,15 @@
 //! Exit codes are part of the contract: 0 done, 1 the answer is no, 2 usage or configuration error. Diagnostics of
 //! `check` are its answer and go to standard output; everywhere else they go to standard error.
 
+mod audit;
+
 mod ca;
 
 mod check;
 
 mod content;
+
+mod counsel;
 
 mod decide;
 
@@ -15,7 +19,11 @@ pub mod demo;
 
 mod lookup;
 
+mod laws;
+
 mod places;
+
+mod replay;
 
 mod scan;
 
@@ -80,6 +88,13 @@ enum Command {
     Places(places::Places),
     /// Say what the gateway would decide about some content; nothing is sent or counted
     Decide(decide::Decide),
+    /// Decide recorded transfers again under candidate rules, and print what changes
+    Replay(replay::Options),
+    /// Print the laws the packs carry: rule, article, threshold, outcome
+    Laws(laws::Laws),
+    /// The audit log: follow its chain, list it
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Run scenarios of packs and examples of detectors
     Test(test::Test),
     /// The authority that interception signs with
@@ -165,6 +180,9 @@ fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
         Command::Where(places) => r#where::run(&places, config, out),
         Command::Places(places) => places::run(&places, config, out),
         Command::Decide(decide) => decide::run(&decide, config, out),
+        Command::Replay(options) => replay::run(&options, config, out),
+        Command::Laws(laws) => laws::run(&laws, config, out),
+        Command::Audit(audit) => audit::run(&audit, out),
         Command::Test(test) => test::run(&test, config, out),
         Command::Ca(ca) => ca::run(&ca, config, out),
         Command::Trust(trust) => trust::run(&trust, config, out),

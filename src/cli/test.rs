@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
 use serde_json::json;
 
 use super::content::{Input, walk};
-use super::{Answer, Failure, Outcome, json_line, load};
+use super::{Answer, Failure, Outcome, counted, json_line, load};
 use crate::config::{Snapshot, read_text};
 use crate::detect::Examples;
 use crate::diagnostic::Source;
@@ -25,13 +26,16 @@ pub(super) struct Test {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Run every scenario on this day instead of its own: would it still come out so?
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    date: Option<Date>,
 }
 
 /// Runs the command. The answer is no if anything came out otherwise than expected.
 pub(super) fn run(test: &Test, config: Option<&Path>, out: &mut dyn Write) -> Outcome {
     let snapshot = load(config, None)?;
     let sources = sources(&test.files, &snapshot)?;
-    let report = scenario::run(&snapshot.packs, &sources);
+    let report = scenario::run(&snapshot.packs, &sources, test.date);
     let examples = snapshot.detectors.check_examples();
     let good = report.failed == 0 && examples.failed.is_empty();
     if test.json {
@@ -42,6 +46,7 @@ pub(super) fn run(test: &Test, config: Option<&Path>, out: &mut dyn Write) -> Ou
             "problems": report.problems,
             "examples": { "passed": examples.passed, "failed": examples.failed.len(), "problems": examples.failed },
             "coverage": report.coverage,
+            "untested": report.untested,
         });
         json_line(out, &value)?;
     } else {
@@ -81,35 +86,31 @@ fn tell(report: &Report, examples: &Examples, out: &mut dyn Write) -> Result<(),
     for pack in &report.coverage {
         covered(pack, out)?;
     }
+    if !report.untested.is_empty() {
+        writeln!(out, "no scenario at all: {}", report.untested.join(", "))?;
+    }
+    let (spoken, all) = report.coverage.iter().fold((0, 0), |(s, a), pack| (s + pack.fired, a + pack.rules));
+    writeln!(out, "coverage:  {spoken} of {all} rules and exemptions, {}", counted(report.coverage.len(), "pack"))?;
     writeln!(out, "scenarios: {} passed, {} failed", report.passed, report.failed)?;
     Ok(writeln!(out, "examples:  {} passed, {} failed", examples.passed, examples.failed.len())?)
 }
 
 fn differs(ran: &Ran, out: &mut dyn Write) -> Result<(), Failure> {
-    let (expect, got) = (&ran.expect, &ran.got);
     writeln!(out, "FAILED {} ({})", ran.id, ran.pack)?;
-    writeln!(out, "  expected  {}", expect.action)?;
-    writeln!(out, "  got       {}", got.action)?;
-    let pairs = [
-        ("needs", listed(&expect.needs), listed(&got.needs)),
-        ("warns", listed(&expect.warns), listed(&got.warns)),
-        ("rules", listed(&expect.rules), listed(&got.rules)),
-    ];
-    for (what, expected, got) in pairs {
-        writeln!(out, "  {what:<8}  expected {expected}; got {got}")?;
-    }
-    Ok(writeln!(out)?)
-}
-
-fn covered(pack: &Coverage, out: &mut dyn Write) -> Result<(), Failure> {
-    writeln!(out, "{:<12} {} of {} rules and exemptions speak in some scenario", pack.pack, pack.fired, pack.rules)?;
-    if !pack.never_fired.is_empty() {
-        writeln!(out, "  never speaks: {}", pack.never_fired.join(", "))?;
-    }
+    ran.differs.iter().try_for_each(|difference| writeln!(out, "  {difference}"))?;
+    let got = &ran.got;
+    let words = |words: &[std::sync::Arc<str>]| if words.is_empty() { "-".to_owned() } else { words.join(", ") };
+    writeln!(out, "  got {}; needs {}; rules {}\n", got.action, words(&got.needs), words(&got.rules))?;
     Ok(())
 }
 
-fn listed(words: &[impl AsRef<str>]) -> String {
-    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
+/// A pack some part of which no scenario makes speak, or none makes silent.
+fn covered(pack: &Coverage, out: &mut dyn Write) -> Result<(), Failure> {
+    for (what, names) in [("speak", &pack.never_fired), ("silent", &pack.never_silent)] {
+        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+        if !names.is_empty() {
+            writeln!(out, "{:<12} no scenario makes {what}: {}", pack.pack, scenario::shortened(&names))?;
+        }
+    }
+    Ok(())
 }

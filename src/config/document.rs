@@ -70,6 +70,11 @@ impl<'s> Document<'s> {
         Document { source, problems: RefCell::default() }
     }
 
+    /// The file as the reader knows it.
+    pub(super) fn name(&self) -> &str {
+        &self.source.name
+    }
+
     /// What the parser complains about, all of it.
     pub(super) fn syntax(&self, errors: &[toml::de::Error]) {
         errors.iter().for_each(|error| self.report(self.source.toml_error(error)));
@@ -121,6 +126,11 @@ impl<'s> Document<'s> {
             Wrong::Value { message, help: None } => self.error(span, message),
             Wrong::Value { message, help: Some(help) } => self.advise(span, message, help),
         }
+    }
+
+    /// How many problems there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.problems.borrow().len()
     }
 
     /// Errors and warnings, in the order of the file.

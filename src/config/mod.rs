@@ -13,6 +13,8 @@ mod document;
 
 mod enabled;
 
+mod lists;
+
 mod live;
 
 mod question;
@@ -41,6 +43,7 @@ use crate::transfer::Country;
 use document::Document;
 use read::{Places, Reading, Written};
 
+pub use lists::{ImporterLists, List, OnList};
 pub use live::{Live, Reloaded};
 pub use question::Question;
 pub use read::Importer;
@@ -63,6 +66,8 @@ pub struct Origin {
     pub file: Option<PathBuf>,
     /// `--from`: the exporter's country, whatever the file says.
     pub from: Option<Country>,
+    /// Another rules directory than the file says: rules that are candidates.
+    pub rules: Option<PathBuf>,
 }
 
 /// Everything a transfer is decided by, as of one moment.
@@ -78,6 +83,8 @@ pub struct Snapshot {
     pub mechanisms: Vec<Mechanism>,
     /// What it knows of recipients; the first match counts.
     pub importers: Vec<Importer>,
+    /// Lists of recipients.
+    pub lists: ImporterLists,
     /// Compiled detectors.
     pub detectors: Detectors,
     /// Where parties are.
@@ -99,7 +106,7 @@ pub struct Snapshot {
 impl Origin {
     /// The configuration of a file, or the defaults.
     pub fn new(file: Option<PathBuf>, from: Option<Country>) -> Origin {
-        Origin { file, from }
+        Origin { file, from, rules: None }
     }
 
     fn source(&self) -> Result<Source, Vec<Diagnostic>> {
@@ -136,6 +143,14 @@ impl Snapshot {
     /// # Errors
     /// Every mistake of every file.
     pub fn load(origin: &Origin) -> Result<Snapshot, Vec<Diagnostic>> {
+        Snapshot::load_as_of(origin, Timestamp::now())
+    }
+
+    /// The same as if it were another day, which the warnings of what ends soon go by.
+    ///
+    /// # Errors
+    /// Every mistake of every file.
+    pub fn load_as_of(origin: &Origin, now: Timestamp) -> Result<Snapshot, Vec<Diagnostic>> {
         let source = origin.source()?;
         let (table, errors) = DeTable::parse_recoverable(&source.text);
         let document = Document::new(&source);
@@ -146,10 +161,13 @@ impl Snapshot {
         let top = document.top(table.get_ref());
         let mut problems = Vec::new();
         let directory = top.at("rules", value::path).map(|path| origin.base().join(path.value));
+        let directory = origin.rules.clone().or(directory);
         let Compiled { rules, packs, detectors } = compile(directory.as_deref(), &mut problems);
         let reading = Reading::new(&document, origin.base(), packs.as_ref());
         let written = read::file(&top, &reading, origin);
-        let (mut inputs, answered) = reading.finish();
+        let (mut inputs, answered, foreign) = reading.finish();
+        let (foreign, remarks): (Vec<_>, Vec<_>) = foreign.into_iter().partition(Diagnostic::is_error);
+        problems.extend(foreign);
         let enabled = enabled::read(&top, packs.as_ref(), &read::countries(&written.settings));
         if let Some(packs) = &packs {
             question::warn_of_idle_answers(&document, &answered, packs, &enabled);
@@ -163,9 +181,11 @@ impl Snapshot {
             return Err(errors);
         };
         inputs.extend(origin.file.iter().cloned().chain(rules.directory.clone()));
-        let Written { settings, importers, mechanisms, .. } = written;
-        let loaded = Timestamp::now();
+        let Written { settings, importers, lists, mechanisms, .. } = written;
+        let loaded = now;
         let name = &source.name;
+        warnings.extend(remarks);
+        warnings.extend(packs.warnings().iter().cloned());
         warnings.extend(no_law(name, &settings, &enabled, &packs));
         warnings.extend(places.warnings().into_iter().map(|text| warning(name, text)));
         warnings.extend(expiring(name, &mechanisms, loaded));
@@ -176,6 +196,7 @@ impl Snapshot {
             enabled,
             mechanisms,
             importers,
+            lists,
             detectors,
             places,
             warnings,
@@ -185,6 +206,11 @@ impl Snapshot {
             loaded,
             places_look,
         })
+    }
+
+    /// What is known of the recipient behind a lower-case host.
+    pub fn importer(&self, host: &str) -> Option<&Importer> {
+        self.importers.iter().find(|importer| importer.is(host))
     }
 
     /// What the enabled packs ask and nobody has answered.

@@ -30,6 +30,7 @@ pub(super) fn unanswered(snapshot: &Snapshot) -> Vec<Question> {
     let sets = [&settings.exporter.facts].into_iter();
     let sets = sets.chain(settings.applications.iter().map(|application| &application.facts));
     let sets = sets.chain(snapshot.importers.iter().map(|importer| &importer.facts));
+    let sets = sets.chain(snapshot.lists.iter().flat_map(super::List::answers));
     let answered: BTreeSet<&Arc<str>> = sets.flat_map(FactSet::iter).map(|(name, _)| name).collect();
     let on = snapshot.enabled.enforce.iter().chain(&snapshot.enabled.observe);
     let facts =

@@ -27,24 +27,18 @@ pub struct Rules {
     pub directory: Option<PathBuf>,
 }
 
-/// A pack file's kind by where it stands.
-fn is_law(name: &str) -> bool {
-    name.starts_with("laws/")
-}
-
-fn built_in(files: &[(&str, &str)], wanted: impl Fn(&str) -> bool) -> Vec<Source> {
-    let wanted = files.iter().filter(|(name, _)| wanted(name));
-    wanted.map(|(name, text)| Source::new(format!("rules/{name}"), *text)).collect()
+fn built_in<'f>(files: impl IntoIterator<Item = &'f (&'f str, &'f str)>) -> Vec<Source> {
+    files.into_iter().map(|(name, text)| Source::new(format!("rules/{name}"), *text)).collect()
 }
 
 impl Rules {
     /// The rules that are part of the build.
     pub fn built_in() -> Rules {
         Rules {
-            packs: built_in(policy::BUILTIN, |_| true),
-            detectors: built_in(detect::BUILTIN, |_| true),
+            packs: built_in(policy::BUILTIN_LAWS.iter().chain(policy::BUILTIN_POLICIES)),
+            detectors: built_in(detect::BUILTIN),
             places: Vec::new(),
-            scenarios: built_in(policy::BUILTIN_SCENARIOS, |_| true),
+            scenarios: built_in(policy::BUILTIN_SCENARIOS),
             directory: None,
         }
     }
@@ -70,17 +64,27 @@ impl Rules {
         }
         problems.extend(other_categories(directory));
         let otherwise = |found: Vec<Source>, built_in: Vec<Source>| if found.is_empty() { built_in } else { found };
-        let mut packs = otherwise(laws, built_in(policy::BUILTIN, is_law));
-        packs.extend(otherwise(own, built_in(policy::BUILTIN, |name| !is_law(name))));
+        let mut scenarios = scenarios;
+        scenarios.extend(scenarios_of_the_build(laws.is_empty(), own.is_empty()));
+        let mut packs = otherwise(laws, built_in(policy::BUILTIN_LAWS));
+        packs.extend(otherwise(own, built_in(policy::BUILTIN_POLICIES)));
         let rules = Rules {
             packs,
-            detectors: otherwise(detectors, built_in(detect::BUILTIN, |_| true)),
+            detectors: otherwise(detectors, built_in(detect::BUILTIN)),
             places: places.into_iter().filter(|source| !source.name.ends_with("countries.csv")).collect(),
             scenarios,
             directory: Some(directory.to_owned()),
         };
         if problems.is_empty() { Ok(rules) } else { Err(problems) }
     }
+}
+
+/// The scenarios of packs that are taken from the build. A file of them is named like the file of its pack.
+fn scenarios_of_the_build(laws: bool, own: bool) -> Vec<Source> {
+    let file = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
+    let is_own = |name: &str| policy::BUILTIN_POLICIES.iter().any(|(pack, _)| file(pack) == file(name));
+    let wanted = policy::BUILTIN_SCENARIOS.iter().filter(|(name, _)| if is_own(name) { own } else { laws });
+    built_in(wanted)
 }
 
 /// Categories and countries are part of the build, because other parts of it count on them.

@@ -218,6 +218,8 @@ pub(super) fn fact(value: &DeValue<'_>) -> Result<FactValue, Wrong> {
     match value {
         DeValue::Boolean(flag) => Ok(FactValue::Bool(*flag)),
         DeValue::String(word) => Ok(FactValue::Text(word.as_ref().into())),
+        // Days gone by may be answered with the day they began.
+        DeValue::Datetime(day) if day.time.is_none() => Ok(FactValue::Text(day.to_string().into())),
         value => integer(value).map(FactValue::Int).ok_or(Wrong::Kind("true, false, a whole number or a word")),
     }
 }

@@ -28,12 +28,16 @@ use crate::audit::Audit;
 use crate::config::{Application, Live, OnFailure, Snapshot};
 use crate::ledger::Ledger;
 use crate::metrics::{FailureOutcome, Metrics, Stage};
-use crate::policy::{Case, FactSet, FactValue, Interest, Outcome};
-use crate::transfer::{Action, Category, Cause, Content, Count, Decision, DigestKey, Direction, Mode, Party, Reason};
+use crate::policy::{Case, FactSet, FactValue, Ground, Interest, Outcome};
+use crate::transfer::{
+    Action, Basis, Category, Cause, Content, Count, Decision, DigestKey, Direction, Found, Listed, Mode, Party,
+    Reason, Touch,
+};
 
 pub use body::{Body, Stored};
 pub use clearance::{Clearance, Endpoint};
 use inspect::{Head, Inspection};
+use record::Known;
 
 /// The one fact that a door knows and nobody needs to declare: the receiver belongs to the organisation.
 const IN_ORGANISATION: &str = "importer-in-organisation";
@@ -120,8 +124,9 @@ impl Gate {
         let mut interest = Interest::default();
         let (packs, enabled) = (&envelope.snapshot.packs, &envelope.snapshot.enabled);
         if packs.could_speak(envelope.exporter, envelope.importer, enabled) {
-            let (facts, content) = (envelope.facts(), Content::default());
-            interest = packs.interest(&envelope.case(Timestamp::now(), &facts, &content));
+            let now = Timestamp::now();
+            let ((facts, _), content) = (envelope.facts(now), Content::default());
+            interest = packs.interest(&envelope.case(now, &facts, &content));
         }
         interest.content |= envelope.snapshot.settings.inventory && envelope.direction == Direction::Request;
         interest
@@ -149,15 +154,17 @@ impl Gate {
     /// `wanted`.
     pub async fn decide(&self, envelope: &Envelope<'_>, body: &Body, wanted: bool) -> Verdict {
         let started = Instant::now();
-        let facts = envelope.facts();
+        let now = Timestamp::now();
+        let (facts, lists) = envelope.facts(now);
         let inspection = match self.look(envelope, body, wanted).await {
             Ok(inspection) => inspection,
             Err(decision) => return self.conclude(*decision, started).await,
         };
         let now = Timestamp::now();
         let case = envelope.case(now, &facts, &inspection.content);
-        let outcome = self.judge(envelope, &case, inspection.malformed).await;
-        let decision = record::decision(envelope, now, inspection.content, inspection.found, outcome);
+        let outcome = self.judge(envelope, &case, &inspection).await;
+        let known = Known { now, facts, found: inspection.found, lists };
+        let decision = record::decision(envelope, known, inspection.content, outcome);
         self.conclude(decision, started).await
     }
 
@@ -173,7 +180,8 @@ impl Gate {
     pub async fn refuse(&self, envelope: &Envelope<'_>, guard: Guard, bytes: u64) -> Arc<Decision> {
         let started = Instant::now();
         let outcome = guard.outcome();
-        let decision = record::decision(envelope, Timestamp::now(), Content::skipped(bytes), Vec::new(), outcome);
+        let known = Known::at(Timestamp::now());
+        let decision = record::decision(envelope, known, Content::skipped(bytes), outcome);
         match self.conclude(decision, started).await {
             Verdict::Pass(decision) | Verdict::Refuse(decision) => decision,
         }
@@ -195,26 +203,34 @@ impl Gate {
                 self.metrics.failure(Stage::Decode, FailureOutcome::Closed);
                 let content = Content::opaque(body.len(), Category::undecodable());
                 let outcome = READ_FAILED.outcome();
-                Err(Box::new(record::decision(envelope, Timestamp::now(), content, Vec::new(), outcome)))
+                Err(Box::new(record::decision(envelope, Known::at(Timestamp::now()), content, outcome)))
             }
         }
     }
 
-    /// Asks the packs, with the ledger's counts.
-    async fn judge(&self, envelope: &Envelope<'_>, case: &Case<'_>, malformed: bool) -> Outcome {
-        if let Some(guard) = self.unreadable(envelope, case.content, malformed) {
+    /// Asks the packs, with the ledger's counts, and after the ledger is let go of, for advice.
+    async fn judge(&self, envelope: &Envelope<'_>, case: &Case<'_>, inspection: &Inspection) -> Outcome {
+        if let Some(guard) = self.unreadable(envelope, case.content, inspection.malformed) {
             return guard.outcome();
         }
+        let touches = envelope.snapshot.packs.touches(case);
+        let mut outcome = self.counted(envelope, case, &touches).await;
+        if outcome.cause != Some(Cause::Failure) {
+            advise(envelope, case, &touches, &mut outcome, &inspection.found, false);
+        }
+        outcome
+    }
+
+    async fn counted(&self, envelope: &Envelope<'_>, case: &Case<'_>, touches: &[Touch]) -> Outcome {
         let packs = &envelope.snapshot.packs;
-        let touches = packs.touches(case);
         if touches.is_empty() {
             return packs.decide(case, &[], &[]);
         }
         let observing = envelope.snapshot.settings.mode == Mode::Observe;
         let counted = self
             .ledger
-            .decide(&touches, |counts| {
-                let outcome = packs.decide(case, &touches, counts);
+            .decide(touches, |counts| {
+                let outcome = packs.decide(case, touches, counts);
                 let leaves = observing || outcome.action < Action::Block;
                 (outcome, leaves)
             })
@@ -228,7 +244,7 @@ impl Gate {
                 }
                 OnFailure::Open => {
                     self.metrics.failure(Stage::Ledger, FailureOutcome::Open);
-                    let mut outcome = packs.decide(case, &touches, &vec![Count::default(); touches.len()]);
+                    let mut outcome = packs.decide(case, touches, &vec![Count::default(); touches.len()]);
                     outcome.warnings.push("ledger-failed".to_owned());
                     outcome
                 }
@@ -283,7 +299,7 @@ pub async fn rehearse(
     body: &Body,
     now: Timestamp,
 ) -> std::io::Result<Decision> {
-    let facts = envelope.facts();
+    let (facts, lists) = envelope.facts(now);
     let head = Head { target: envelope.target, headers: envelope.headers };
     let inspection = inspect::inspect(envelope.snapshot, key, metrics, head, body).await?;
     let case = envelope.case(now, &facts, &inspection.content);
@@ -293,28 +309,44 @@ pub async fn rehearse(
         Some(ledger) => ledger.peek(&touches).map_err(std::io::Error::other)?,
         None => touches.iter().map(|touch| Count { before: 0, adding: touch.people.len() as u64 }).collect(),
     };
-    let outcome = packs.decide(&case, &touches, &counts);
-    Ok(record::decision(envelope, now, inspection.content, inspection.found, outcome))
+    let mut outcome = packs.decide(&case, &touches, &counts);
+    advise(envelope, &case, &touches, &mut outcome, &inspection.found, true);
+    let known = Known { now, facts, found: inspection.found, lists };
+    Ok(record::decision(envelope, known, inspection.content, outcome))
+}
+
+/// Says what would let a blocked message pass, other regions of the importer's provider among it.
+fn advise(
+    envelope: &Envelope<'_>,
+    case: &Case<'_>,
+    touches: &[Touch],
+    outcome: &mut Outcome,
+    found: &[Found],
+    at_leisure: bool,
+) {
+    let named = case.importer.host.as_deref().filter(|_| case.importer.place.basis == Basis::HostPattern);
+    let blocked = named.filter(|_| outcome.action == Action::Block);
+    let elsewhere = blocked.map(|host| envelope.snapshot.places.elsewhere(host)).unwrap_or_default();
+    let ground = Ground { found, elsewhere: &elsewhere, at_leisure };
+    envelope.snapshot.packs.advise(case, touches, outcome, ground);
 }
 
 impl<'a> Envelope<'a> {
-    /// What is known about this transfer: the exporter's answers, the application's, the importer's, its own.
-    fn facts(&self) -> Cow<'a, FactSet> {
-        let base = &self.snapshot.settings.exporter.facts;
+    /// What is known about this transfer: the exporter's answers, the application's, those of importer lists, the
+    /// importer's, its own. The later ones win. Also the entries of lists it took answers from.
+    fn facts(&self, now: Timestamp) -> (Cow<'a, FactSet>, Vec<Listed>) {
         let application = self.application.map(|application| &application.facts);
-        let importer = self
-            .importer
-            .host
-            .as_deref()
-            .and_then(|host| self.snapshot.importers.iter().find(|importer| importer.is(host)))
-            .map(|importer| &importer.facts);
-        let more = [application, importer, self.facts].into_iter().flatten().filter(|facts| !facts.is_empty());
-        let mut merged = Cow::Borrowed(base);
+        let importer = self.importer.host.as_deref().and_then(|host| self.snapshot.importer(host));
+        let listed = self.snapshot.lists.find(self.importer.host.as_deref(), importer, now);
+        let known = importer.map(|importer| &importer.facts);
+        let mut merged = Cow::Borrowed(&self.snapshot.settings.exporter.facts);
         if self.comes_home && self.snapshot.packs.fact_declared(IN_ORGANISATION).next().is_some() {
             merged.to_mut().insert(IN_ORGANISATION, FactValue::Bool(true));
         }
-        more.for_each(|facts| merged.to_mut().merge(facts));
-        merged
+        let listed_facts = listed.iter().rev().map(|hit| hit.facts);
+        let more = application.into_iter().chain(listed_facts).chain(known).chain(self.facts);
+        more.filter(|facts| !facts.is_empty()).for_each(|facts| merged.to_mut().merge(facts));
+        (merged, listed.into_iter().map(|hit| hit.listed).collect())
     }
 
     fn case<'c>(&'c self, now: Timestamp, facts: &'c FactSet, content: &'c Content) -> Case<'c> {
@@ -337,19 +369,15 @@ impl Guard {
         Outcome {
             action: Action::Block,
             cause: Some(self.cause),
-            reasons: vec![Reason {
-                pack: "gateway".into(),
-                rule: self.rule.into(),
-                cite: "".into(),
-                action: Action::Block,
-                why: self.why.into(),
-                needs: Vec::new(),
-                counter: None,
-                enforced: true,
-            }],
-            mechanisms: Vec::new(),
-            warnings: Vec::new(),
+            reasons: vec![Reason::plain(
+                "gateway".into(),
+                self.rule.into(),
+                "".into(),
+                Action::Block,
+                self.why.into(),
+            )],
             passes_if: vec![self.passes_if.to_owned()],
+            ..Outcome::default()
         }
     }
 }

@@ -1,25 +1,38 @@
 //! From an outcome to the decision everybody sees.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Envelope;
-use crate::policy::Outcome;
-use crate::transfer::{Content, Decision, Found, is_plain_name};
+use crate::policy::{FactSet, Mechanism, Outcome};
+use crate::transfer::{Content, Decision, Found, Held, Listed, is_plain_name};
+
+/// Mechanisms kept in a record. Who holds more that reach one importer is decided again by what the configuration says.
+const HELD: usize = 32;
+
+/// What is known about a transfer besides its content.
+pub(super) struct Known<'a> {
+    pub(super) now: Timestamp,
+    pub(super) facts: Cow<'a, FactSet>,
+    pub(super) found: Vec<Found>,
+    pub(super) lists: Vec<Listed>,
+}
+
+impl Known<'_> {
+    /// Nothing but when: for decisions no pack was asked about.
+    pub(super) fn at(now: Timestamp) -> Known<'static> {
+        Known { now, facts: Cow::default(), found: Vec::new(), lists: Vec::new() }
+    }
+}
 
 /// Builds the decision about an envelope.
-pub(super) fn decision(
-    envelope: &Envelope<'_>,
-    now: Timestamp,
-    content: Content,
-    found: Vec<Found>,
-    outcome: Outcome,
-) -> Decision {
+pub(super) fn decision(envelope: &Envelope<'_>, known: Known<'_>, content: Content, outcome: Outcome) -> Decision {
     Decision {
-        id: id(now),
-        time: now,
+        id: id(known.now),
+        time: known.now,
         mode: envelope.snapshot.settings.mode,
         action: outcome.action,
         cause: outcome.cause,
@@ -31,13 +44,26 @@ pub(super) fn decision(
         exporter: envelope.exporter.clone(),
         importer: envelope.importer.clone(),
         content,
-        found,
+        found: known.found,
+        held: (!outcome.reasons.is_empty()).then(|| held(envelope)).flatten(),
         reasons: outcome.reasons,
         mechanisms: outcome.mechanisms,
         warnings: outcome.warnings,
         passes_if: outcome.passes_if,
+        routes: outcome.routes,
+        unanswered: outcome.unanswered,
+        counters: outcome.counters,
+        facts: known.facts.into_owned().into_answers(),
+        lists: known.lists,
         rules: envelope.snapshot.rules_hash.clone(),
     }
+}
+
+/// The mechanisms made with the importer.
+fn held(envelope: &Envelope<'_>) -> Option<Vec<Held>> {
+    let reaching = envelope.snapshot.mechanisms.iter().filter(|mechanism| mechanism.is_with(envelope.importer));
+    let held: Vec<Held> = reaching.take(HELD + 1).map(Mechanism::held).collect();
+    (held.len() <= HELD).then_some(held)
 }
 
 /// Replaces what was decided by a failure that came after.
@@ -46,6 +72,7 @@ pub(super) fn turn(decision: &mut Decision, outcome: Outcome) {
     decision.cause = outcome.cause;
     decision.reasons.extend(outcome.reasons);
     decision.passes_if = outcome.passes_if;
+    decision.routes = outcome.routes;
 }
 
 /// The shape of a path: what names a resource stays, what could be a value becomes `*`. The query is dropped.

@@ -37,19 +37,16 @@ fn decision() -> Decision {
             ..Content::default()
         },
         found: Vec::new(),
-        reasons: vec![Reason {
-            pack: "cn".into(),
-            rule: "assessment".into(),
-            cite: "".into(),
-            action: Action::Block,
-            why: "".into(),
-            needs: Vec::new(),
-            counter: None,
-            enforced: true,
-        }],
+        reasons: vec![Reason::plain("cn".into(), "assessment".into(), "".into(), Action::Block, "".into())],
         mechanisms: Vec::new(),
         warnings: Vec::new(),
         passes_if: Vec::new(),
+        routes: Vec::new(),
+        unanswered: Vec::new(),
+        counters: Vec::new(),
+        facts: BTreeMap::new(),
+        lists: Vec::new(),
+        held: None,
         rules: "".into(),
     }
 }

@@ -67,9 +67,14 @@ pub(super) struct Hit<'t> {
 }
 
 impl<'t> Hit<'t> {
+    /// The region, where it is the place.
+    pub(super) fn regional(self) -> Option<&'t Region> {
+        self.region.filter(|_| self.pattern.regional)
+    }
+
     /// Where the matched name is.
     pub(super) fn answer(self) -> &'t Answer {
-        self.region.filter(|_| self.pattern.regional).map_or(&self.pattern.answer, |region| &region.answer)
+        self.regional().map_or(&self.pattern.answer, |region| &region.answer)
     }
 }
 

@@ -13,6 +13,8 @@ mod answer;
 
 mod declaration;
 
+mod elsewhere;
+
 mod explain;
 
 pub mod guard;

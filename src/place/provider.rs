@@ -39,6 +39,13 @@ pub(super) struct Provider {
 pub(super) struct Providers(HashMap<Box<str>, Arc<Provider>>);
 
 impl Provider {
+    /// Every region, in the order of codes.
+    pub(super) fn regions(&self) -> impl Iterator<Item = &Region> {
+        let mut regions: Vec<&Region> = self.regions.values().map(|region| &**region).collect();
+        regions.sort_unstable_by_key(|region| &*region.code);
+        regions.into_iter()
+    }
+
     /// A region by its code, in any case; a code with hyphens is tried without them as well.
     pub(super) fn region(&self, code: &str) -> Option<&Arc<Region>> {
         let mut buffer = [0u8; 64];

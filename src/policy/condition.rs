@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::fact::{Fact, FactValue};
 use super::mechanism;
-use super::region::{Days, Region};
+use super::region::{Days, Region, Row};
 use super::view::View;
 use crate::transfer::{Basis, CategorySet, Direction, HostPattern};
 
@@ -16,7 +16,7 @@ use crate::transfer::{Basis, CategorySet, Direction, HostPattern};
 pub(super) type Truth = Option<bool>;
 
 /// One condition. Indexes point into the tables of its pack.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
@@ -24,6 +24,8 @@ pub(super) enum Condition {
     Fact(usize, Answer),
     /// The count of a counter, this transfer included. Holds only if the transfer itself carries people it counts.
     Counter(usize, Bounds),
+    /// The same count, whether or not this transfer adds to it: what has gone before makes a data set combined.
+    Counted(usize, Bounds),
     /// Someone of one of these classes is in the content.
     People(u32),
     /// How many people of these classes are in this content.
@@ -46,7 +48,7 @@ pub(super) enum Condition {
 }
 
 /// What the answer to a question must be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Answer {
     OneOf(Vec<FactValue>),
     Within(Bounds),
@@ -82,18 +84,28 @@ impl Condition {
 
     /// Whether it is about the content.
     fn is_about_content(&self) -> bool {
-        matches!(self, Condition::Counter(..) | Condition::People(_) | Condition::Crowd(..) | Condition::Data(_))
+        matches!(
+            self,
+            Condition::Counter(..)
+                | Condition::Counted(..)
+                | Condition::People(_)
+                | Condition::Crowd(..)
+                | Condition::Data(_)
+        )
     }
 
     fn asks_content(&self, view: &View<'_>) -> Truth {
         let carried = view.carried?;
         let reached = carried.present & !view.exempt;
+        let within = |counter: usize, bounds: &Bounds| {
+            bounds.contain(i64::try_from(carried.count(counter, view)).unwrap_or(i64::MAX))
+        };
         Some(match self {
             Condition::Counter(index, bounds) => {
                 let counter = view.pack.counters.get(*index);
-                counter.is_some_and(|counter| reached & counter.classes != 0)
-                    && bounds.contain(i64::try_from(carried.count(*index, view)).unwrap_or(i64::MAX))
+                counter.is_some_and(|counter| reached & counter.classes != 0) && within(*index, bounds)
             }
+            Condition::Counted(index, bounds) => within(*index, bounds),
             Condition::People(classes) => reached & classes != 0,
             Condition::Crowd(classes, bounds) => {
                 reached & classes != 0 && bounds.contain(carried.crowd(classes & !view.exempt, view.pack))
@@ -129,6 +141,14 @@ impl Condition {
             }
             Condition::Day(days) => days.contain(view.day),
             _ => false,
+        }
+    }
+
+    /// Calls `visit` with every condition that has to hold.
+    pub(super) fn conjuncts(&self, visit: &mut impl FnMut(&Condition)) {
+        match self {
+            Condition::All(parts) => parts.iter().for_each(|part| part.conjuncts(visit)),
+            part => visit(part),
         }
     }
 
@@ -173,7 +193,7 @@ fn held(needs: &[usize], view: &View<'_>) -> Truth {
 impl Answer {
     fn is_given(&self, fact: &Fact, view: &View<'_>) -> bool {
         let value = view.case.facts.get(&fact.name).unwrap_or(&fact.default);
-        match (self, value) {
+        match (self, fact.elapsed_since(value, view).as_ref().unwrap_or(value)) {
             (Answer::OneOf(wanted), value) => wanted.contains(value),
             (Answer::Within(bounds), FactValue::Int(number)) => bounds.contain(*number),
             (Answer::Within(_), _) => false,
@@ -181,16 +201,31 @@ impl Answer {
     }
 }
 
+impl Fact {
+    /// The days gone by since the day that was given instead of their number.
+    fn elapsed_since(&self, value: &FactValue, view: &View<'_>) -> Option<FactValue> {
+        let (elapsed, FactValue::Text(day)) = (self.elapsed?, value) else { return None };
+        Some(FactValue::Int(view.pack.calendar.elapsed(elapsed, day.parse().ok()?, view.day)))
+    }
+}
+
+impl Row {
+    /// Whether it puts a country on its list on the day and in the case of a view.
+    pub(super) fn has(&self, country: crate::transfer::Country, view: &View<'_>) -> bool {
+        self.countries.contains(country)
+            && self.days.contain(view.day)
+            && self.when.as_ref().is_none_or(|when| when.holds(view) == Some(true))
+    }
+}
+
 impl Region {
     /// Whether a country belongs to it on the day and in the case of a view.
     fn contains(&self, country: crate::transfer::Country, view: &View<'_>) -> bool {
         self.countries.contains(country)
-            || self.lists.iter().filter_map(|index| view.pack.lists.get(*index)).any(|list| {
-                list.rows.iter().any(|row| {
-                    row.countries.contains(country)
-                        && row.days.contain(view.day)
-                        && row.when.as_ref().is_none_or(|when| when.holds(view) == Some(true))
-                })
-            })
+            || self
+                .lists
+                .iter()
+                .filter_map(|index| view.pack.lists.get(*index))
+                .any(|list| list.rows.iter().any(|row| row.has(country, view)))
     }
 }

@@ -8,48 +8,56 @@ use jiff::civil::Date;
 use super::pack::{Counter, Pack, Window};
 use super::view::{Carried, Scene, belonging, views};
 use super::{Case, Packs};
-use crate::transfer::{CounterKey, Party, Touch};
+use crate::transfer::{CounterKey, Digest, Party, Person, Touch};
 
 impl Packs {
     /// The counters this transfer would add people to. Exempt people are left out; where a party may be in several
-    /// countries, people are left out only if they are exempt in every pair that is in scope.
+    /// countries, people are left out only if they are exempt in every pair that is in scope. A counter that a rule asks
+    /// about on its own is among them with nobody to add.
     pub fn touches(&self, case: &Case<'_>) -> Vec<Touch> {
-        if case.content.people.is_empty() {
+        if case.content.people.is_empty() && self.iter().all(|pack| pack.counted == 0) {
             return Vec::new();
         }
         let scene = Scene::of(case);
-        let enabled = self.iter().enumerate().filter(|(_, pack)| case.enabled.standing(&pack.id).is_some());
+        let speaking = self.speaking(scene.exporter, scene.importer);
+        let enabled = speaking.filter(|(_, pack)| case.enabled.standing(&pack.id).is_some());
         enabled.flat_map(|(index, pack)| touched(pack, index, &scene)).collect()
     }
 }
 
 fn touched(pack: &Pack, index: usize, scene: &Scene<'_>) -> Vec<Touch> {
     let day = pack.day(scene.case.now);
-    if pack.counters.is_empty() || !in_scope(pack, scene) {
+    if pack.counters.is_empty() {
         return Vec::new();
     }
     let carried = Carried::of(pack, index, day, scene);
     let Some(exempt) = views(pack, scene, day, Some(&carried)).map(|view| view.exempt).reduce(|a, b| a & b) else {
         return Vec::new();
     };
-    let counters = pack.counters.iter().filter(|counter| counter.days.contain(day));
-    counters.filter_map(|counter| touch(pack, counter, exempt, day, scene)).collect()
+    let people = belonging(pack, day, scene.case.content);
+    let counters = pack.counters.iter().enumerate().filter(|(_, counter)| counter.days.contain(day));
+    counters
+        .filter_map(|(index, counter)| {
+            let touch = touch(pack, counter, counted(&people, counter.classes & !exempt), day, scene);
+            (!touch.people.is_empty() || pack.counted & (1 << index) != 0).then_some(touch)
+        })
+        .collect()
 }
 
-fn touch(pack: &Pack, counter: &Counter, exempt: u32, day: Date, scene: &Scene<'_>) -> Option<Touch> {
-    let counted = belonging(pack, day, counter.classes & !exempt, scene.case.content);
-    let people: Vec<_> = counted.map(|person| person.digest).collect();
+fn touch(pack: &Pack, counter: &Counter, people: Vec<Digest>, day: Date, scene: &Scene<'_>) -> Touch {
     let party = counter.per_importer.then(|| name(scene.case.importer));
     let key = CounterKey { pack: pack.id.clone(), counter: counter.id.clone(), party };
-    (!people.is_empty()).then(|| Touch { key, since: counter.window.since(day), day, people })
+    Touch { key, since: counter.window.since(day), day, people }
 }
 
-fn in_scope(pack: &Pack, scene: &Scene<'_>) -> bool {
-    scene.exporter.iter().any(|e| scene.importer.iter().any(|i| pack.scope.has(*e, *i)))
+/// Who belongs to one of some classes.
+fn counted(people: &[(&[Person], u32)], classes: u32) -> Vec<Digest> {
+    let counted = people.iter().filter(|(_, of)| of & classes != 0);
+    counted.flat_map(|(people, _)| people.iter().map(|person| person.digest)).collect()
 }
 
 /// What stands for one importer: its host, or its address where there is none.
-fn name(party: &Party) -> Arc<str> {
+pub(super) fn name(party: &Party) -> Arc<str> {
     match (&party.host, party.address) {
         (Some(host), _) => host.clone(),
         (None, Some(address)) => address.to_string().into(),
@@ -60,7 +68,7 @@ fn name(party: &Party) -> Arc<str> {
 impl Window {
     /// The first day of the window that ends on `day`. A rolling window takes in the same date of the earlier month:
     /// where a statute leaves that day open, counting it is the stricter reading.
-    fn since(self, day: Date) -> Date {
+    pub(super) fn since(self, day: Date) -> Date {
         let since = match self {
             Window::CalendarYears(years) => Date::new(day.year().saturating_sub(years - 1), 1, 1).ok(),
             Window::RollingMonths(months) => day.checked_sub(months.months()).ok(),

@@ -8,13 +8,12 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::advice;
 use super::condition::Condition;
 use super::mechanism::{self, Met};
-use super::pack::{Pack, Rule};
+use super::pack::{Confidence, Pack, Rule};
 use super::view::{Carried, Scene, View, views};
 use super::{Case, Enabled, Interest, Outcome, Packs};
-use crate::transfer::{Action, Cause, Count, CounterView, Party, Reason, Touch};
+use crate::transfer::{Action, Cause, Count, Counted, CounterView, Party, Reason, Touch};
 
 /// What the packs say, and which enforced rules block.
 #[derive(Debug, Default)]
@@ -47,30 +46,54 @@ impl Packs {
     /// What the packs say about a transfer whose counters show `counts` for `touches`.
     pub fn decide(&self, case: &Case<'_>, touches: &[Touch], counts: &[Count]) -> Outcome {
         let (exporter, importer) = (&case.exporter.place.countries, &case.importer.place.countries);
-        let speaks = |pack: &Pack| may_speak(pack, exporter, importer) && case.enabled.standing(&pack.id).is_some();
-        if !self.iter().any(speaks) {
+        let mut speaking = self.speaking(exporter, importer);
+        if !speaking.any(|(_, pack)| case.enabled.standing(&pack.id).is_some()) {
             return Outcome::default();
         }
         let scene = Scene::of(case).counted(self, touches, counts);
-        let mut judgement = self.judge(&scene);
+        Outcome { counters: self.shown(touches, counts), ..self.conclude(&scene) }
+    }
+
+    /// What the packs say about a scene, as an outcome.
+    pub(super) fn conclude(&self, scene: &Scene<'_>) -> Outcome {
+        let mut judgement = self.judge(scene);
         let blocked = judgement.action == Some(Action::Block);
         judgement.reasons.sort_by_key(|reason| std::cmp::Reverse((reason.enforced, reason.action)));
         Outcome {
             action: judgement.action.unwrap_or(Action::Permit),
             cause: blocked.then_some(if judgement.law { Cause::Law } else { Cause::Policy }),
-            passes_if: if blocked { advice::passes_if(self, &scene, &judgement) } else { Vec::new() },
             reasons: judgement.reasons,
             mechanisms: judgement.mechanisms,
             warnings: judgement.warnings,
+            ..Outcome::default()
         }
+    }
+
+    /// What the counters show, in the order of the touches.
+    fn shown(&self, touches: &[Touch], counts: &[Count]) -> Vec<Counted> {
+        let shown = touches.iter().zip(counts).filter_map(|(touch, count)| {
+            let pack = self.get(&touch.key.pack)?;
+            let counter = pack.counters.iter().find(|counter| counter.id == touch.key.counter)?;
+            Some(Counted {
+                pack: touch.key.pack.clone(),
+                counter: touch.key.counter.clone(),
+                party: touch.key.party.clone(),
+                title: counter.title.clone(),
+                since: touch.since,
+                before: count.before,
+                adding: count.adding,
+                after: count.after(),
+                limit: counter.bounds.iter().copied().find(|bound| *bound > count.before),
+                people: touch.people.len() as u64,
+            })
+        });
+        shown.collect()
     }
 
     /// What every enabled pack says about a scene.
     pub(super) fn judge(&self, scene: &Scene<'_>) -> Judgement {
         let mut judgement = Judgement::default();
-        for (index, pack) in
-            self.iter().enumerate().filter(|(_, pack)| may_speak(pack, scene.exporter, scene.importer))
-        {
+        for (index, pack) in self.speaking(scene.exporter, scene.importer) {
             if let Some(enforced) = scene.case.enabled.standing(&pack.id) {
                 judgement.hear(pack, index, enforced, scene);
             }
@@ -81,7 +104,7 @@ impl Packs {
     /// Whether any enabled pack has these places in its scope; what else it knows of the transfer does not matter.
     pub fn could_speak(&self, exporter: &Party, importer: &Party, enabled: &Enabled) -> bool {
         let (exporter, importer) = (&exporter.place.countries, &importer.place.countries);
-        self.iter().any(|pack| may_speak(pack, exporter, importer) && enabled.standing(&pack.id).is_some())
+        self.speaking(exporter, importer).any(|(_, pack)| enabled.standing(&pack.id).is_some())
     }
 
     /// Whether any enabled pack speaks about a transfer, and whether its content has to be known for that. Looks at
@@ -89,14 +112,14 @@ impl Packs {
     pub fn interest(&self, case: &Case<'_>) -> Interest {
         let mut interest = Interest::default();
         let (exporter, importer) = (&case.exporter.place.countries, &case.importer.place.countries);
-        for pack in self.iter().filter(|pack| may_speak(pack, exporter, importer)) {
+        for (_, pack) in self.speaking(exporter, importer) {
             if case.enabled.standing(&pack.id).is_none() {
                 continue;
             }
             let scene = Scene { case, exporter, importer, crowd: Default::default(), counts: Vec::new() };
             for view in views(pack, &scene, pack.day(case.now), None) {
-                interest.speaks = interest.speaks || pack.is_law() || could_fire(&view);
-                interest.content = interest.content || asks_content(&view);
+                interest.speaks = interest.speaks || pack.is_law() || could_fire(&view, &scene);
+                interest.content = interest.content || asks_content(&view, &scene);
             }
         }
         interest
@@ -114,31 +137,26 @@ impl Enabled {
     }
 }
 
-fn may_speak(pack: &Pack, exporter: &[crate::transfer::Country], importer: &[crate::transfer::Country]) -> bool {
-    exporter.iter().any(|e| importer.iter().any(|i| pack.scope.has(*e, *i)))
-}
-
 /// Whether any rule is not ruled out by what is known so far.
-fn could_fire(view: &View<'_>) -> bool {
-    let rules = view.pack.rules.iter().filter(|rule| !rule.days().are_over(view.day));
-    rules.into_iter().any(|rule| rule.when.holds(view) != Some(false))
+fn could_fire(view: &View<'_>, scene: &Scene<'_>) -> bool {
+    let mut rules = view.pack.index.rules(view.pack, scene, None);
+    rules.any(|(_, rule)| !rule.days().are_over(view.day) && rule.when.holds(view) != Some(false))
 }
 
 /// Whether some counter counts here, or some rule turns on what the content is.
-fn asks_content(view: &View<'_>) -> bool {
+fn asks_content(view: &View<'_>, scene: &Scene<'_>) -> bool {
     let counts = view
         .pack
         .counters
         .iter()
         .any(|counter| counter.days.contain(view.day) && counter.classes & !view.exempt != 0);
     let limited = mechanism::any_limited(view.case.mechanisms);
-    counts
-        || view.pack.rules.iter().filter(|rule| !rule.days().are_over(view.day)).any(|rule| {
-            match rule.when.holds(view) {
-                None => true,
-                Some(holds) => holds && limited && !rule.wants.is_empty(),
-            }
-        })
+    let turns = |rule: &Rule| match rule.when.holds(view) {
+        _ if rule.days().are_over(view.day) => false,
+        None => true,
+        Some(holds) => holds && limited && !rule.wants.is_empty(),
+    };
+    counts || view.pack.index.rules(view.pack, scene, None).any(|(_, rule)| turns(rule))
 }
 
 impl Judgement {
@@ -151,7 +169,10 @@ impl Judgement {
         }
         let before = self.reasons.len();
         self.hear_exemptions(pack, enforced, &views);
-        for (rule_index, rule) in pack.rules.iter().enumerate().filter(|(_, rule)| !rule.days().are_over(day)) {
+        for (rule_index, rule) in pack.index.rules(pack, scene, Some(&carried)) {
+            if rule.days().are_over(day) {
+                continue;
+            }
             let binds = enforced && rule.days().contain(day);
             match strictest(rule, &views) {
                 (_, Verdict::Silent) => {}
@@ -175,29 +196,28 @@ impl Judgement {
 
     fn hear_exemptions(&mut self, pack: &Pack, enforced: bool, views: &[View<'_>]) {
         for exemption in &pack.exemptions {
-            let used = views.iter().any(|view| {
+            let used = views.iter().find(|view| {
                 view.carried.is_some_and(|carried| carried.present & exemption.covers != 0) && exemption.applies(view)
             });
-            if used {
+            if let Some(view) = used {
+                let (id, cite, why) = (exemption.id.clone(), exemption.cite.clone(), exemption.why.clone());
                 self.reasons.push(Reason {
-                    pack: pack.id.clone(),
-                    rule: exemption.id.clone(),
-                    cite: exemption.cite.clone(),
-                    action: Action::Log,
-                    why: exemption.why.clone(),
-                    needs: Vec::new(),
-                    counter: None,
+                    confidence: exemption.confidence.max(exemption.when.settled(view)),
                     enforced,
+                    ..Reason::plain(pack.id.clone(), id, cite, Action::Log, why)
                 });
             }
         }
     }
 
     fn satisfied(&mut self, pack: &Pack, rule: &Rule, view: &View<'_>, met: Met, binds: bool) {
-        self.reasons.push(reason(pack, rule, view, Action::Log, rule.needs.clone(), binds));
-        if let Some(id) = met.mechanism.filter(|id| !self.mechanisms.contains(id)) {
-            self.mechanisms.push(id);
+        let shown = reason(pack, rule, view, Action::Log, rule.needs.clone(), binds);
+        if let Some(id) = met.shown.mechanism.as_ref().filter(|id| !self.mechanisms.contains(id)) {
+            self.mechanisms.push(id.clone());
         }
+        let need = pack.needs.iter().find(|need| need.id == met.shown.need);
+        let confidence = shown.confidence.max(need.map_or(Confidence::High, |need| need.confidence));
+        self.reasons.push(Reason { met: Some(met.shown), confidence, ..shown });
         met.warnings.iter().for_each(|warning| self.warn(warning));
         if binds {
             self.raise(Action::Log);
@@ -263,12 +283,24 @@ impl Rule {
         Verdict::Fires(offered.map(|(index, _)| index).collect())
     }
 
-    /// The first counter with a lower bound that the rule compares.
-    pub(super) fn counter(&self) -> Option<(usize, u64)> {
-        let mut found = None;
+    /// The counters with a lower bound that the rule compares, with the bound as it is written.
+    pub(super) fn counters(&self) -> Vec<(usize, u64)> {
+        self.counters_where(|_| true)
+    }
+
+    /// Those of them whose bounds hold in a view: the ones that made the rule fire.
+    pub(super) fn counters_in(&self, view: &View<'_>) -> Vec<(usize, u64)> {
+        self.counters_where(|condition| condition.holds(view) == Some(true))
+    }
+
+    fn counters_where(&self, wanted: impl Fn(&Condition) -> bool) -> Vec<(usize, u64)> {
+        let mut found = Vec::new();
         self.when.walk(false, &mut |condition, negated| {
-            if let (Condition::Counter(index, bounds), false, None) = (condition, negated, found) {
-                found = bounds.written.map(|limit| (*index, u64::try_from(limit).unwrap_or(0)));
+            if let (Condition::Counter(index, bounds), false) = (condition, negated)
+                && let Some(limit) = bounds.written
+                && wanted(condition)
+            {
+                found.push((*index, u64::try_from(limit).unwrap_or(0)));
             }
         });
         found
@@ -276,19 +308,18 @@ impl Rule {
 }
 
 fn reason(pack: &Pack, rule: &Rule, view: &View<'_>, action: Action, needs: Vec<Arc<str>>, binds: bool) -> Reason {
-    let counter = rule.counter().zip(view.carried).map(|((index, limit), carried)| {
+    let counter = rule.counters_in(view).first().copied().zip(view.carried).map(|((index, limit), carried)| {
         let Count { before, adding } = carried.shown(index);
         CounterView { before, adding, limit }
     });
+    let enforced = view.case.enabled.standing(&pack.id) == Some(true);
     Reason {
-        pack: pack.id.clone(),
-        rule: rule.id.clone(),
-        cite: rule.cite.clone(),
-        action,
-        why: rule.why.clone(),
         needs,
         counter,
+        confidence: rule.settled(view),
+        binds_from: rule.valid_from.filter(|from| enforced && view.day < *from),
         enforced: binds,
+        ..Reason::plain(pack.id.clone(), rule.id.clone(), rule.cite.clone(), action, rule.why.clone())
     }
 }
 

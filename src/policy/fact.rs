@@ -6,19 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-/// One answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum FactValue {
-    /// Yes or no.
-    Bool(bool),
-    /// A number.
-    Int(i64),
-    /// A word.
-    Text(Arc<str>),
-}
+use super::pack::Confidence;
+pub use crate::transfer::FactValue;
 
 /// Answers by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +54,21 @@ pub struct Fact {
     pub about: About,
     /// The question in plain words.
     pub ask: Arc<str>,
+    /// How sure it is that the law asks this.
+    pub confidence: Confidence,
+    /// Of a number that is days gone by: which days. It may be answered with the day it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elapsed: Option<Elapsed>,
+}
+
+/// Days that are counted since something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Elapsed {
+    /// Every day.
+    Days,
+    /// Those worked by the calendar of the pack.
+    WorkingDays,
 }
 
 /// Why an answer cannot be one.
@@ -73,25 +80,16 @@ pub struct FactError {
     pub help: Option<String>,
 }
 
-impl FactValue {
-    /// The value a word on a command line stands for: `true`, `false`, a number, or the word itself.
-    pub fn parse(text: &str) -> FactValue {
-        match (text, text.replace('_', "").parse::<i64>()) {
-            ("true", _) => FactValue::Bool(true),
-            ("false", _) => FactValue::Bool(false),
-            (_, Ok(number)) => FactValue::Int(number),
-            _ => FactValue::Text(text.into()),
-        }
+impl From<BTreeMap<Arc<str>, FactValue>> for FactSet {
+    fn from(answers: BTreeMap<Arc<str>, FactValue>) -> FactSet {
+        FactSet(answers)
     }
 }
 
-impl std::fmt::Display for FactValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            FactValue::Bool(value) => write!(f, "{value}"),
-            FactValue::Int(value) => write!(f, "{value}"),
-            FactValue::Text(value) => f.write_str(value),
-        }
+impl FactError {
+    /// Whether it says what was probably meant.
+    pub(super) fn means_something(&self) -> bool {
+        self.help.as_ref().is_some_and(|help| help.starts_with("did you mean"))
     }
 }
 
@@ -109,6 +107,11 @@ impl FactSet {
     /// Takes over all answers of `other`; where both answer, `other` wins.
     pub fn merge(&mut self, other: &FactSet) {
         self.0.extend(other.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+
+    /// All answers as they are.
+    pub fn into_answers(self) -> BTreeMap<Arc<str>, FactValue> {
+        self.0
     }
 
     /// All answers in the order of their names.
@@ -131,7 +134,11 @@ impl Fact {
         let expected = match (&self.kind, value) {
             (FactType::Bool, FactValue::Bool(_)) | (FactType::Int, FactValue::Int(_)) => return Ok(()),
             (FactType::Text(words), FactValue::Text(given)) => return check_word(&self.name, words, given),
+            (FactType::Int, FactValue::Text(day)) if self.elapsed.is_some() && day.parse::<Date>().is_ok() => {
+                return Ok(());
+            }
             (FactType::Bool, _) => "true or false",
+            (FactType::Int, _) if self.elapsed.is_some() => "a number of days, or the day it began",
             (FactType::Int, _) => "a number",
             (FactType::Text(_), _) => "a word",
         };

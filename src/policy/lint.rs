@@ -77,7 +77,11 @@ impl<'c> Conjunction<'c> {
             (Condition::Fact(index, answer), _) => self.answers.push((*index, answer, negated)),
             (Condition::Importer(region), _) => self.importer.push((region, negated)),
             (Condition::Exporter(region), _) => self.exporter.push((region, negated)),
-            (Condition::Counter(index, bounds), false) => self.counters.push((*index, *bounds)),
+            (Condition::Counter(index, bounds), false) => {
+                let one = bounds.min.unwrap_or(1).max(1);
+                self.counters.push((*index, Bounds { min: Some(one), ..*bounds }));
+            }
+            (Condition::Counted(index, bounds), false) => self.counters.push((*index, *bounds)),
             (Condition::Crowd(classes, bounds), false) => self.crowds.push((*classes, *bounds)),
             (Condition::Direction(direction), false) => self.directions.push(*direction),
             (Condition::Day(days), false) => self.days.push(*days),
@@ -89,7 +93,7 @@ impl<'c> Conjunction<'c> {
         if let Some(fact) = self.facts.iter().enumerate().find(|(index, fact)| !self.answerable(*index, fact)) {
             return Some(format!("no answer to fact `{}` satisfies all its conditions", fact.1.name));
         }
-        if !overlap(self.counters.iter().map(|(index, bounds)| (*index, *bounds)), 1) {
+        if !overlap(self.counters.iter().map(|(index, bounds)| (*index, *bounds)), 0) {
             return Some("no count is within all its bounds".to_owned());
         }
         if !overlap(self.crowds.iter().map(|(classes, bounds)| (*classes as usize, *bounds)), 1) {

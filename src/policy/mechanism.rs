@@ -10,8 +10,9 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::pack::{Filing, Need, Term};
+use super::region::Days;
 use super::view::View;
-use crate::transfer::{CategorySet, Country, HostPattern};
+use crate::transfer::{self, CategorySet, Country, Held, HostPattern, Party};
 
 /// Something the organisation holds that makes transfers lawful.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,11 +39,21 @@ pub struct Mechanism {
     pub in_scope: bool,
 }
 
+/// The dates of a mechanism that a need can require like its particulars.
+pub(super) const DATES: [&str; 3] = ["from", "until", "filed"];
+
 /// How a need is met.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Met {
-    pub(super) mechanism: Option<Arc<str>>,
+    pub(super) shown: transfer::Met,
     pub(super) warnings: Vec<Arc<str>>,
+}
+
+impl Met {
+    fn by_fact(need: &Need) -> Met {
+        let shown = transfer::Met { need: need.id.clone(), mechanism: None, until: None, file_by: None, filed: None };
+        Met { shown, warnings: Vec::new() }
+    }
 }
 
 /// Whether a need is met in a view, for data of the kinds in `subject` (all kinds when that is empty). Of several
@@ -53,7 +64,7 @@ pub(super) fn meet(need: &Need, view: &View<'_>, subject: CategorySet) -> Option
         return None;
     }
     if need.met_when.as_ref().is_some_and(holds) {
-        return Some(Met::default());
+        return Some(Met::by_fact(need));
     }
     let fitting = view.case.mechanisms.iter().filter(|mechanism| mechanism.fits(need, view, subject));
     fitting.filter_map(|mechanism| mechanism.meets(need, view)).min_by_key(|met| met.warnings.len())
@@ -65,14 +76,48 @@ pub(super) fn any_limited(mechanisms: &[Mechanism]) -> bool {
 }
 
 impl Mechanism {
+    /// What a record keeps of it, so that the decision can be made again.
+    pub fn held(&self) -> Held {
+        Held {
+            id: self.id.clone(),
+            kind: self.kind.clone(),
+            categories: self.categories,
+            from: self.from,
+            until: self.until,
+            filed: self.filed,
+            extra: self.extra.clone(),
+            in_scope: self.in_scope,
+        }
+    }
+
+    /// A mechanism of a record: it reached the importer it is asked about again.
+    pub fn recorded(held: Held) -> Mechanism {
+        let Held { id, kind, categories, from, until, filed, extra, in_scope } = held;
+        let (importers, countries) = (Vec::new(), Vec::new());
+        Mechanism { id, kind, importers, countries, categories, from, until, filed, extra, in_scope }
+    }
+
+    /// Whether it was made with this importer, wherever of its candidates that is.
+    pub fn is_with(&self, importer: &Party) -> bool {
+        self.made_with(importer.host.as_deref(), &importer.place.countries)
+    }
+
+    fn made_with(&self, host: Option<&str>, countries: &[Country]) -> bool {
+        (self.importers.is_empty() && self.countries.is_empty())
+            || countries.iter().any(|country| self.countries.contains(country))
+            || host.is_some_and(|host| self.importers.iter().any(|pattern| pattern.matches(host)))
+    }
+
     fn fits(&self, need: &Need, view: &View<'_>, subject: CategorySet) -> bool {
         self.in_scope
             && need.kinds.contains(&self.kind)
             && self.from.is_none_or(|from| from <= view.day)
+            && self.was_signed(need.signed)
+            && self.has_waited(need, view)
             && self.last_day(need).is_none_or(|last| view.day <= last)
             && self.reaches(view)
             && self.covers(view, subject)
-            && need.require.iter().all(|key| self.extra.contains_key(&**key))
+            && need.require.iter().all(|key| self.carries(key, view.day))
             && (need.accept.is_empty() || need.accept.iter().any(|row| self.agrees(row)))
     }
 
@@ -90,11 +135,30 @@ impl Mechanism {
         self.until.or_else(lapses)
     }
 
+    /// Whether it has a particular. Its own dates are particulars too: what was filed tomorrow is not filed.
+    fn carries(&self, key: &str, today: Date) -> bool {
+        match key {
+            "filed" => self.filed.is_some_and(|filed| filed <= today),
+            "from" => self.from.is_some(),
+            "until" => self.until.is_some(),
+            key => self.extra.contains_key(key),
+        }
+    }
+
+    /// Whether its first day is among those a need takes. Without a first day that cannot be shown.
+    fn was_signed(&self, within: Days) -> bool {
+        within == Days::default() || self.from.is_some_and(|from| within.contain(from))
+    }
+
+    /// Whether the term is over that runs before a transfer may begin. Without a day it began on it never is.
+    fn has_waited(&self, need: &Need, view: &View<'_>) -> bool {
+        let Some(term) = need.waits else { return true };
+        let start = self.filed.or(self.from);
+        start.and_then(|start| view.pack.calendar.forward(term, start)).is_some_and(|last| last <= view.day)
+    }
+
     fn reaches(&self, view: &View<'_>) -> bool {
-        let host = view.case.importer.host.as_deref();
-        (self.importers.is_empty() && self.countries.is_empty())
-            || self.countries.contains(&view.importer)
-            || host.is_some_and(|host| self.importers.iter().any(|pattern| pattern.matches(host)))
+        self.made_with(view.case.importer.host.as_deref(), &[view.importer])
     }
 
     fn covers(&self, view: &View<'_>, subject: CategorySet) -> bool {
@@ -114,13 +178,18 @@ impl Mechanism {
 
     /// Met, with warnings, unless a missed filing takes its effect away.
     fn meets(&self, need: &Need, view: &View<'_>) -> Option<Met> {
-        let mut met = Met { mechanism: Some(self.id.clone()), warnings: Vec::new() };
+        let mut met = Met::by_fact(need);
+        met.shown.mechanism = Some(self.id.clone());
+        met.shown.until = self.last_day(need);
+        met.shown.filed = self.filed;
         if let Some(filing) = &need.filing {
+            met.shown.file_by = self.from.and_then(|from| view.pack.calendar.forward(filing.within, from));
             match self.filed_in_time(filing, view) {
                 Filed::InTime => {}
                 Filed::Pending => met.warnings.extend(filing.due.clone()),
-                Filed::Late if filing.blocks => return None,
-                Filed::Late => met.warnings.push(filing.late.clone()),
+                Filed::Late if filing.late_blocks => return None,
+                Filed::Overdue if filing.overdue_blocks => return None,
+                Filed::Late | Filed::Overdue => met.warnings.push(filing.late.clone()),
             }
         }
         let renew = need.renewal.zip(self.last_day(need));
@@ -138,7 +207,8 @@ impl Mechanism {
             (None, _) => Filed::InTime,
             (Some(deadline), Some(filed)) if filed <= deadline => Filed::InTime,
             (Some(deadline), None) if view.day <= deadline => Filed::Pending,
-            _ => Filed::Late,
+            (Some(_), Some(_)) => Filed::Late,
+            (Some(_), None) => Filed::Overdue,
         }
     }
 }
@@ -146,5 +216,8 @@ impl Mechanism {
 enum Filed {
     InTime,
     Pending,
+    /// Filed, after the deadline.
     Late,
+    /// Not filed, and the deadline is over.
+    Overdue,
 }

@@ -10,50 +10,56 @@
 //! is judged in both, and a mechanism counts only when everything about it fits.
 
 mod advice;
+mod again;
 mod calendar;
 mod condition;
+mod confidence;
 mod counter;
 mod decide;
 mod fact;
+mod index;
 mod lint;
 mod mechanism;
 mod pack;
 mod read;
 mod region;
 pub mod scenario;
+mod shadow;
 mod view;
+pub mod words;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use ring::digest;
 use serde::Serialize;
 
-pub use self::fact::{About, Fact, FactError, FactSet, FactType, FactValue};
+pub use self::advice::Ground;
+pub use self::confidence::Unsettled;
+pub use self::fact::{About, Elapsed, Fact, FactError, FactSet, FactType, FactValue};
 pub use self::mechanism::Mechanism;
-pub use self::pack::{Authority, Confidence, Counter, Exemption, Need, Pack, PackKind, Rule};
+pub use self::pack::{Authority, Confidence, Counter, Exemption, Need, Pack, PackKind, Rank, Rule};
 use crate::diagnostic::{Diagnostic, Source, nearest};
-use crate::transfer::{Action, Cause, Content, Direction, Party, Reason};
+use crate::transfer::{Action, Cause, Content, Counted, Country, Direction, Open, Party, Reason, Route};
 
-/// The packs that are part of the build: file name and text.
-pub const BUILTIN: &[(&str, &str)] = &[
-    ("laws/cn.toml", include_str!("../../rules/laws/cn.toml")),
-    ("laws/eu.toml", include_str!("../../rules/laws/eu.toml")),
-    ("organisation.toml", include_str!("../../rules/organisation.toml")),
-];
+/// The law packs that are part of the build: file name and text of every file of `rules/laws`.
+pub const BUILTIN_LAWS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/laws.rs"));
 
-/// The scenarios of the packs that are part of the build: file name and text.
-pub const BUILTIN_SCENARIOS: &[(&str, &str)] = &[
-    ("tests/cn.toml", include_str!("../../rules/tests/cn.toml")),
-    ("tests/eu.toml", include_str!("../../rules/tests/eu.toml")),
-    ("tests/organisation.toml", include_str!("../../rules/tests/organisation.toml")),
-];
+/// The organisation's pack that is part of the build: file name and text.
+pub const BUILTIN_POLICIES: &[(&str, &str)] = &[("organisation.toml", include_str!("../../rules/organisation.toml"))];
+
+/// The scenarios of these packs: file name and text of every file of `rules/tests`.
+pub const BUILTIN_SCENARIOS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/tests.rs"));
 
 /// Compiled packs. Immutable; every pack of the rules directory is here, and each case says which are enabled.
 #[derive(Debug, Clone)]
 pub struct Packs {
     packs: Vec<Pack>,
+    /// The packs that may speak about transfers out of a country.
+    speaking: HashMap<Country, Vec<usize>>,
     hash: Arc<str>,
+    warnings: Vec<Diagnostic>,
 }
 
 /// Which packs bind and which are only observed, by id.
@@ -110,8 +116,14 @@ pub struct Outcome {
     pub mechanisms: Vec<Arc<str>>,
     /// Notes such as `filing-late`.
     pub warnings: Vec<String>,
-    /// On a block: the lightest changes that would let it pass.
+    /// On a block: the lightest changes that would let it pass. [`Packs::advise`] finds them; `decide` leaves this empty.
     pub passes_if: Vec<String>,
+    /// The same for programs.
+    pub routes: Vec<Route>,
+    /// Questions nobody has answered whose default decided.
+    pub unanswered: Vec<Open>,
+    /// What the counters show, in the order of the touches.
+    pub counters: Vec<Counted>,
 }
 
 impl Default for Outcome {
@@ -123,6 +135,9 @@ impl Default for Outcome {
             mechanisms: Vec::new(),
             warnings: Vec::new(),
             passes_if: Vec::new(),
+            routes: Vec::new(),
+            unanswered: Vec::new(),
+            counters: Vec::new(),
         }
     }
 }
@@ -152,9 +167,11 @@ impl Packs {
     pub fn compile(sources: &[Source]) -> Result<Packs, Vec<Diagnostic>> {
         let mut packs: Vec<Pack> = Vec::new();
         let mut problems = Vec::new();
+        let mut warnings = Vec::new();
         for source in sources {
             match read::pack(source) {
-                Ok(pack) => {
+                Ok((pack, remarks)) => {
+                    warnings.extend(remarks);
                     problems.extend(conflicts(&pack, &packs));
                     packs.push(pack);
                 }
@@ -165,7 +182,26 @@ impl Packs {
             return Err(problems);
         }
         let hash = hash_of(sources.iter().map(|source| source.text.as_bytes()));
-        Ok(Packs { packs, hash })
+        Ok(Packs { speaking: speaking(&packs), packs, hash, warnings })
+    }
+
+    /// The packs whose scope takes in some pair of candidate countries, with their positions.
+    fn speaking(&self, exporter: &[Country], importer: &[Country]) -> impl Iterator<Item = (usize, &Pack)> {
+        let known = match exporter {
+            [country] => self.speaking.get(country),
+            _ => None,
+        };
+        let count = known.map_or(self.packs.len(), Vec::len);
+        let some = (0..count).filter_map(move |at| {
+            let index = known.map_or(Some(at), |known| known.get(at).copied())?;
+            Some((index, self.packs.get(index)?))
+        });
+        some.filter(move |(_, pack)| exporter.iter().any(|e| importer.iter().any(|i| pack.scope.has(*e, *i))))
+    }
+
+    /// What is most likely not meant in them, and hurts nobody.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
     }
 
     /// The packs that are part of the build.
@@ -173,8 +209,7 @@ impl Packs {
     /// # Errors
     /// None that a test has not seen: the texts are part of the build.
     pub fn builtin() -> Result<Packs, Vec<Diagnostic>> {
-        let sources: Vec<Source> = BUILTIN.iter().map(|(name, text)| Source::new(*name, *text)).collect();
-        Packs::compile(&sources)
+        Packs::compile(&builtin())
     }
 
     /// Every pack.
@@ -219,7 +254,9 @@ impl Packs {
         for answer in answers {
             match answer {
                 Ok(()) => return Ok(()),
-                Err(error) => worst = Err(error),
+                // Of several packs that ask, the one that knows what was meant is the one to listen to.
+                Err(error) if worst.is_ok() || error.means_something() => worst = Err(error),
+                Err(_) => {}
             }
         }
         worst
@@ -235,7 +272,8 @@ impl Packs {
         let needs = self.packs.iter().flat_map(|pack| pack.needs.iter());
         needs.flat_map(|need| {
             let accepted = need.accept.iter().flatten().map(|(key, _)| &**key);
-            accepted.chain(need.require.iter().map(|key| &**key))
+            let required = need.require.iter().map(|key| &**key).filter(|key| !mechanism::DATES.contains(key));
+            accepted.chain(required)
         })
     }
 
@@ -256,6 +294,21 @@ impl<'p> Summary<'p> {
             rules: pack.rules.len(),
         }
     }
+}
+
+/// Every pack that is part of the build.
+pub fn builtin() -> Vec<Source> {
+    let files = BUILTIN_LAWS.iter().chain(BUILTIN_POLICIES);
+    files.map(|(name, text)| Source::new(*name, *text)).collect()
+}
+
+/// For each country the packs that speak about transfers out of it, so that the others cost nothing there.
+fn speaking(packs: &[Pack]) -> HashMap<Country, Vec<usize>> {
+    let out_of = |country: Country| {
+        let packs = packs.iter().enumerate().filter(|(_, pack)| pack.scope.has_exporter(country));
+        (country, packs.map(|(index, _)| index).collect())
+    };
+    Country::all().into_iter().chain([Country::UNKNOWN]).map(out_of).collect()
 }
 
 /// Ids are unique, and a fact that several packs ask takes one type of answer.

@@ -3,6 +3,7 @@
 //! Everything is compiled once. Ids inside a pack are indexes, classes are bits, lists of countries are bit sets, so
 //! that judging a transfer is comparisons and no look-ups by name.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,7 +14,9 @@ use serde::Serialize;
 use super::calendar::Calendar;
 use super::condition::Condition;
 use super::fact::Fact;
+use super::index::Index;
 use super::region::{Countries, Days, List};
+pub use crate::transfer::Confidence;
 use crate::transfer::{Action, CategorySet, Country, Direction};
 
 /// Classes and counters of a pack fit one word and one array on the stack.
@@ -29,17 +32,22 @@ pub enum PackKind {
     Organisation,
 }
 
-/// How sure the authors of a rule are of their reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+/// What kind of text a source is, the highest first. Where two texts conflict, the lower one yields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Confidence {
-    /// The text says so.
-    #[default]
-    High,
-    /// The text is read so by most.
-    Medium,
-    /// The text is unsettled.
-    Low,
+pub enum Rank {
+    /// An agreement between states.
+    Treaty,
+    /// An act of the legislature.
+    Law,
+    /// Of the government under a law.
+    Regulation,
+    /// Of a ministry or an authority under those.
+    Rule,
+    /// What an authority or a court says they mean.
+    Guidance,
+    /// A catalogue or list that one of them refers to.
+    List,
 }
 
 /// One file of rules, compiled.
@@ -81,6 +89,18 @@ pub struct Pack {
     pub(super) lists: Vec<List>,
     #[serde(skip)]
     pub(super) calendar: Calendar,
+    #[serde(skip)]
+    pub(super) index: Index,
+    /// Counters some rule asks about even where a transfer adds nobody to them, as bits.
+    #[serde(skip)]
+    pub(super) counted: u32,
+}
+
+/// What the conditions of a pack point into, while it is being read.
+pub(super) struct Parts<'p> {
+    pub(super) facts: &'p [Fact],
+    pub(super) counters: &'p [Counter],
+    pub(super) lists: &'p [List],
 }
 
 /// A text a pack rests on.
@@ -92,6 +112,9 @@ pub struct Authority {
     pub title: Arc<str>,
     /// How citations name it.
     pub short: Arc<str>,
+    /// What kind of text it is, which says what it yields to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rank: Option<Rank>,
     /// First day in force.
     pub in_force: Option<Date>,
     /// Last day in force.
@@ -126,8 +149,13 @@ pub(super) struct Class {
 pub struct Counter {
     /// Id within the pack.
     pub id: Arc<str>,
+    /// Whom it counts, in words.
+    pub title: Arc<str>,
     /// The highest bound a rule compares it with.
     pub highest: u64,
+    /// Every bound a rule compares it with, the lowest first.
+    #[serde(skip)]
+    pub(super) bounds: Vec<u64>,
     #[serde(skip)]
     pub(super) classes: u32,
     #[serde(skip)]
@@ -149,7 +177,7 @@ pub(super) enum Window {
 }
 
 /// Something that can be held or done, and makes a transfer lawful.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Need {
     /// Id within the pack.
     pub id: Arc<str>,
@@ -157,6 +185,8 @@ pub struct Need {
     pub title: Arc<str>,
     /// Kinds of mechanisms that meet it; empty when only `met_when` does.
     pub kinds: Vec<Arc<str>>,
+    /// How sure the reading is.
+    pub confidence: Confidence,
     /// Where it is of use at all.
     #[serde(skip)]
     pub(super) when: Option<Condition>,
@@ -169,6 +199,12 @@ pub struct Need {
     /// Extra keys it must have.
     #[serde(skip)]
     pub(super) require: Vec<Arc<str>>,
+    /// Days its own first day may fall on.
+    #[serde(skip)]
+    pub(super) signed: Days,
+    /// How long after it was filed, or else signed, a transfer may begin.
+    #[serde(skip)]
+    pub(super) waits: Option<Term>,
     #[serde(skip)]
     pub(super) filing: Option<Filing>,
     #[serde(skip)]
@@ -184,7 +220,10 @@ pub(super) struct Filing {
     pub(super) within: Term,
     pub(super) late: Arc<str>,
     pub(super) due: Option<Arc<str>>,
-    pub(super) blocks: bool,
+    /// Whether filing it late takes its effect away.
+    pub(super) late_blocks: bool,
+    /// Whether it has no effect from the missed deadline until it is filed.
+    pub(super) overdue_blocks: bool,
 }
 
 /// A length of time as a statute gives it.
@@ -213,6 +252,9 @@ pub struct Exemption {
     pub(super) days: Days,
     #[serde(skip)]
     pub(super) when: Condition,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub(super) span: Range<usize>,
 }
 
 /// One provision.
@@ -246,12 +288,22 @@ pub struct Rule {
     /// The kinds of data it is about.
     #[serde(skip)]
     pub(super) subject: CategorySet,
+    /// Where it stands in its file.
+    #[serde(skip)]
+    pub(super) span: Range<usize>,
 }
 
 impl Pack {
     /// Whether a refusal by this pack is a legal one.
     pub fn is_law(&self) -> bool {
         self.kind == PackKind::Law
+    }
+
+    /// The counter a rule compares first, by its id.
+    pub fn compared_by(&self, rule: &str) -> Option<&Arc<str>> {
+        let rule = self.rules.iter().find(|known| *known.id == *rule)?;
+        let (counter, _) = rule.counters().first().copied()?;
+        self.counters.get(counter).map(|counter| &counter.id)
     }
 
     /// Today where the pack counts.
@@ -261,11 +313,15 @@ impl Pack {
 }
 
 impl Scope {
+    /// Whether transfers out of a country can be meant.
+    pub(super) fn has_exporter(&self, exporter: Country) -> bool {
+        within(&self.exporter, exporter) && !self.exporter_not.is_some_and(|set| set.contains(exporter))
+    }
+
     /// Whether a pair of countries can be meant at all.
     pub(super) fn has(&self, exporter: Country, importer: Country) -> bool {
-        within(&self.exporter, exporter)
+        self.has_exporter(exporter)
             && within(&self.importer, importer)
-            && !self.exporter_not.is_some_and(|set| set.contains(exporter))
             && !self.importer_not.is_some_and(|set| set.contains(importer))
     }
 }
@@ -286,6 +342,13 @@ impl Class {
     /// What ever belongs to it.
     pub(super) fn ever(&self) -> CategorySet {
         self.rows.iter().fold(CategorySet::default(), |all, (kinds, _)| all.union(*kinds))
+    }
+}
+
+impl Exemption {
+    /// First and last day in force.
+    pub fn in_force(&self) -> (Option<Date>, Option<Date>) {
+        (self.days.from, self.days.until)
     }
 }
 

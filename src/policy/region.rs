@@ -1,8 +1,11 @@
 //! Sets of countries, and lists whose rows come and go with the law.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
 use super::condition::Condition;
+use super::pack::Confidence;
 use crate::transfer::Country;
 
 /// A set of countries as one bit for each pair of letters: membership is a shift and a mask.
@@ -22,16 +25,20 @@ pub(super) struct Row {
     pub(super) countries: Countries,
     pub(super) days: Days,
     pub(super) when: Option<Condition>,
+    pub(super) confidence: Confidence,
 }
 
 /// A named list of a pack: a union, an adequacy list.
 #[derive(Debug, Clone)]
 pub(super) struct List {
+    pub(super) id: Arc<str>,
     pub(super) rows: Vec<Row>,
+    /// How sure it is that nothing is missing from it.
+    pub(super) confidence: Confidence,
 }
 
 /// What a pack writes where countries are meant: codes and names of lists.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Region {
     pub(super) countries: Countries,
     /// Indexes of lists whose rows depend on the day or on a condition.
@@ -44,6 +51,13 @@ impl Countries {
         if let Some(word) = self.0.get_mut(word) {
             *word |= bit;
         }
+    }
+
+    /// Inserts, and says whether it was there before.
+    pub(super) fn replace(&mut self, country: Country) -> bool {
+        let was = self.contains(country);
+        self.insert(country);
+        was
     }
 
     pub(super) fn contains(&self, country: Country) -> bool {
@@ -88,6 +102,11 @@ impl List {
             all.extend(&row.countries);
         }
         Some(all)
+    }
+
+    /// Whether nobody doubts any of it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.confidence == Confidence::High && self.rows.iter().all(|row| row.confidence == Confidence::High)
     }
 
     /// Every country that is ever on it.

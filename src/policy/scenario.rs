@@ -12,7 +12,7 @@ use serde::Serialize;
 use toml::de::DeTable;
 
 use super::mechanism::Mechanism;
-use super::read::table::{Entry, Reader, Table};
+use super::read::table::{Entry, Reader, Table, Topic};
 use super::{Case, Enabled, FactSet, FactValue, Outcome, Pack, Packs};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::transfer::{
@@ -34,6 +34,8 @@ pub struct Report {
     pub scenarios: Vec<Ran>,
     /// Each pack that has scenarios.
     pub coverage: Vec<Coverage>,
+    /// Packs that have none.
+    pub untested: Vec<Arc<str>>,
     /// What is wrong with the files.
     pub problems: Vec<Diagnostic>,
 }
@@ -47,14 +49,22 @@ pub struct Ran {
     pub pack: String,
     /// Whether it came out as expected.
     pub ok: bool,
-    /// What was expected.
+    /// What was expected; programs get the plain word.
+    #[serde(serialize_with = "plain_word")]
     pub expect: Expectation,
     /// What came out.
     pub got: Got,
+    /// What is not as expected, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<String>,
+}
+
+fn plain_word<S: serde::Serializer>(expect: &Expectation, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&expect.action)
 }
 
 /// What was expected.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expectation {
     /// `permit`, `log`, `needs` or `prohibited`.
     pub action: String,
@@ -64,6 +74,10 @@ pub struct Expectation {
     pub warns: Vec<Arc<str>>,
     /// Rules that must fire, if the scenario says.
     pub rules: Vec<Arc<str>>,
+    /// Rules that must not.
+    pub silent: Vec<Arc<str>>,
+    /// Warnings that must not be given.
+    pub no_warns: Vec<Arc<str>>,
 }
 
 /// What came out.
@@ -105,35 +119,71 @@ struct Scenario {
     direction: Direction,
     application: Option<Arc<str>>,
     people: Vec<(Arc<str>, u64)>,
+    before: Vec<(Arc<str>, u64)>,
     data: Vec<Category>,
     facts: FactSet,
     mechanisms: Vec<Mechanism>,
     expect: Expectation,
 }
 
-/// Runs every scenario of some files.
-pub fn run(packs: &Packs, sources: &[Source]) -> Report {
+/// Runs every scenario of some files, on `day` if one is given, else each on its own.
+pub fn run(packs: &Packs, sources: &[Source], day: Option<Date>) -> Report {
     let mut report = Report::default();
     let mut spoken: BTreeMap<String, Vec<BTreeSet<Arc<str>>>> = BTreeMap::new();
     for source in sources {
         let (scenarios, problems) = read(packs, source);
         report.failed += problems.len();
         report.problems.extend(problems);
-        for scenario in scenarios {
+        for mut scenario in scenarios {
+            scenario.day = day.unwrap_or(scenario.day);
             let Some(pack) = packs.get(&scenario.pack) else { continue };
             let got = scenario.run(packs, pack);
-            let ok = scenario.is_as_expected(&got);
+            let differs = scenario.expect.differs(&got);
+            let ok = differs.is_empty();
             if ok {
                 report.passed += 1
             } else {
                 report.failed += 1
             }
             spoken.entry(scenario.pack.clone()).or_default().push(got.rules.iter().cloned().collect());
-            report.scenarios.push(Ran { id: scenario.id, pack: scenario.pack, ok, expect: scenario.expect, got });
+            let (id, pack, expect) = (scenario.id, scenario.pack, scenario.expect);
+            report.scenarios.push(Ran { id, pack, ok, expect, got, differs });
         }
     }
     report.coverage = packs.iter().filter_map(|pack| Some(coverage(pack, spoken.get(&*pack.id)?))).collect();
+    let without = packs.iter().filter(|pack| !spoken.contains_key(&*pack.id));
+    report.untested = without.map(|pack| pack.id.clone()).collect();
     report
+}
+
+/// Of each pack the rules and exemptions that no scenario makes speak, at the place of the first of them. `files` are
+/// those the packs were read from.
+pub fn untested(packs: &Packs, files: &[Source], report: &Report) -> Vec<Diagnostic> {
+    let of = |pack: &Pack| {
+        let spoken = report.coverage.iter().find(|coverage| *coverage.pack == *pack.id);
+        let silent = |id: &Arc<str>| spoken.is_none_or(|coverage| coverage.never_fired.contains(id));
+        let rules = pack.rules.iter().map(|rule| (&rule.id, &rule.span));
+        let exemptions = pack.exemptions.iter().map(|exemption| (&exemption.id, &exemption.span));
+        let untested: Vec<_> = rules.chain(exemptions).filter(|(id, _)| silent(id)).collect();
+        let (_, span) = untested.first()?;
+        let names: Vec<&str> = untested.iter().map(|(id, _)| &***id).collect();
+        let message = format!("no scenario makes {} of pack `{}` speak", shortened(&names), pack.id);
+        let file = files.iter().find(|file| *file.name == *pack.file)?;
+        let help = "write one beside the pack, in a file under `tests/` of the rules";
+        let docs = Some(Topic::Scenario.docs());
+        Some(Diagnostic { docs, ..file.warning((*span).clone(), message).help(help) })
+    };
+    packs.iter().filter_map(of).collect()
+}
+
+/// Names in a row, the first few of many.
+pub fn shortened(names: &[&str]) -> String {
+    const SHOWN: usize = 6;
+    let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 fn coverage(pack: &Pack, spoken: &[BTreeSet<Arc<str>>]) -> Coverage {
@@ -208,7 +258,7 @@ impl Scenario {
         content
     }
 
-    /// A scenario gives counts with this transfer included. A counter of classes it does not name shows the people of
+    /// A scenario gives counts with this transfer included, or what a counter showed `before` it. A counter of classes it does not name shows the people of
     /// the classes it names who fall under it.
     fn count(&self, pack: &Pack, touch: &Touch, crowd: &[(CategorySet, u64)]) -> Count {
         let named: u64 = pack
@@ -216,18 +266,38 @@ impl Scenario {
             .filter_map(|class| self.people.iter().find(|(name, _)| *name == *class).map(|(_, people)| people))
             .sum();
         let made = touch.people.len() as u64;
+        if let Some((_, before)) = self.before.iter().find(|(counter, _)| *counter == touch.key.counter) {
+            return Count { before: *before, adding: made };
+        }
         let after = if named > 0 { named } else { crowd.iter().map(|(_, people)| people).sum::<u64>().min(made) };
         Count { before: after.saturating_sub(made), adding: made.min(after) }
     }
+}
 
-    fn is_as_expected(&self, got: &Got) -> bool {
-        let expect = &self.expect;
-        let action = expect.action == got.action || (expect.action == "permit" && got.action == "log");
-        action
-            && expect.needs.iter().all(|need| got.needs.contains(need))
-            && expect.warns.iter().all(|warning| got.warns.iter().any(|given| **given == **warning))
-            && expect.rules.iter().all(|rule| got.rules.contains(rule))
+impl Expectation {
+    /// What is not as expected. A pack that keeps a record where nothing is expected is not wrong.
+    fn differs(&self, got: &Got) -> Vec<String> {
+        let record = self.action == "permit" && got.action == "log";
+        let action =
+            (self.action != got.action && !record).then(|| format!("expected {}, got {}", self.action, got.action));
+        let warns: Vec<Arc<str>> = got.warns.iter().map(|warning| warning.as_str().into()).collect();
+        let all = [
+            absent(&self.needs, &got.needs, "is not named among what would make it pass"),
+            absent(&self.warns, &warns, "is not warned of"),
+            absent(&self.rules, &got.rules, "does not speak"),
+            present(&self.silent, &got.rules, "speaks"),
+            present(&self.no_warns, &warns, "is warned of"),
+        ];
+        action.into_iter().chain(all.into_iter().flatten()).collect()
     }
+}
+
+fn absent(wanted: &[Arc<str>], got: &[Arc<str>], what: &str) -> Vec<String> {
+    wanted.iter().filter(|word| !got.contains(word)).map(|word| format!("{word} {what}")).collect()
+}
+
+fn present(unwanted: &[Arc<str>], got: &[Arc<str>], what: &str) -> Vec<String> {
+    unwanted.iter().filter(|word| got.contains(word)).map(|word| format!("{word} {what}")).collect()
 }
 
 impl Got {
@@ -252,6 +322,7 @@ impl Got {
 /// The scenarios of a file, and what is wrong with it.
 fn read(packs: &Packs, source: &Source) -> (Vec<Scenario>, Vec<Diagnostic>) {
     let reader = Reader::new(source);
+    reader.topic(Topic::Scenario);
     let mut scenarios = Vec::new();
     match DeTable::parse(&source.text) {
         Ok(parsed) => {
@@ -282,6 +353,7 @@ impl Scenario {
             "direction",
             "application",
             "people",
+            "before",
             "data",
             "facts",
             "mechanism",
@@ -289,10 +361,14 @@ impl Scenario {
             "needs",
             "warns",
             "rules",
+            "silent",
+            "no_warns",
         ]);
         let before = table.reader().count();
         let pack_name = table.need("pack")?;
         let pack = find_pack(packs, &pack_name)?;
+        let classes: Vec<&str> = pack.classes.iter().map(|class| &*class.id).collect();
+        let counters: Vec<&str> = pack.counters.iter().map(|counter| &*counter.id).collect();
         let scenario = Scenario {
             id: table.need_text("id").to_string(),
             pack: pack.id.to_string(),
@@ -302,11 +378,12 @@ impl Scenario {
             host: table.text("host"),
             direction: direction(table),
             application: table.text("application"),
-            people: people(pack, table),
+            people: people(table, "people", "class", &classes),
+            before: people(table, "before", "counter", &counters),
             data: marks(table),
             facts: facts(pack, table),
             mechanisms: mechanisms(packs, table),
-            expect: expectation(table),
+            expect: expectation(pack, table),
         };
         (table.reader().count() == before).then_some(scenario)
     }
@@ -339,14 +416,13 @@ fn direction(table: &Table<'_>) -> Direction {
     }
 }
 
-fn people(pack: &Pack, table: &Table<'_>) -> Vec<(Arc<str>, u64)> {
-    let classes =
-        table.get("people").and_then(|entry| entry.table()).map(|people| people.entries()).unwrap_or_default();
+/// How many people for each of some names: classes, or counters.
+fn people(table: &Table<'_>, key: &str, what: &str, known: &[&str]) -> Vec<(Arc<str>, u64)> {
+    let given = table.get(key).and_then(|entry| entry.table()).map(|people| people.entries()).unwrap_or_default();
     let mut people = Vec::new();
-    for entry in classes {
-        if !pack.classes.iter().any(|class| *class.id == *entry.key) {
-            let known = pack.classes.iter().map(|class| &*class.id);
-            entry.reader().unknown((entry.key, entry.key_span.clone()), "class", known);
+    for entry in given {
+        if !known.contains(&entry.key) {
+            entry.reader().unknown((entry.key, entry.key_span.clone()), what, known.iter().copied());
         }
         people
             .push((entry.key.into(), entry.int().and_then(|number| u64::try_from(number).ok()).unwrap_or_default()));
@@ -386,6 +462,7 @@ fn value(entry: &Entry<'_>) -> Option<FactValue> {
     match entry.value() {
         toml::de::DeValue::Boolean(value) => Some(FactValue::Bool(*value)),
         toml::de::DeValue::Integer(_) => entry.int().map(FactValue::Int),
+        toml::de::DeValue::Datetime(_) => entry.date().map(|day| FactValue::Text(day.to_string().into())),
         _ => entry.text().map(FactValue::Text),
     }
 }
@@ -419,12 +496,29 @@ fn mechanism(packs: &Packs, table: &Table<'_>, index: usize) -> Mechanism {
     }
 }
 
-fn expectation(table: &Table<'_>) -> Expectation {
+/// A rule that is not there is silent for the wrong reason.
+fn rules_exist(pack: &Pack, table: &Table<'_>, key: &str) {
+    let exemptions = pack.exemptions.iter().map(|exemption| &*exemption.id);
+    let known: Vec<&str> = pack.rules.iter().map(|rule| &*rule.id).chain(exemptions).collect();
+    for word in table.words(key).iter().filter(|word| !known.contains(&&*word.text)) {
+        table.reader().unknown((&word.text, word.span.clone()), "rule", known.iter().copied());
+    }
+}
+
+fn expectation(pack: &Pack, table: &Table<'_>) -> Expectation {
     let words = |key| table.words(key).into_iter().map(|word| word.text).collect();
     let action = table.need_text("expect").to_string();
     let known = ["permit", "log", "needs", "prohibited"];
     if let Some(entry) = table.get("expect").filter(|_| !known.contains(&action.as_str())) {
         table.reader().unknown((&action, entry.span()), "expectation", known.into_iter());
     }
-    Expectation { action, needs: words("needs"), warns: words("warns"), rules: words("rules") }
+    ["rules", "silent"].into_iter().for_each(|key| rules_exist(pack, table, key));
+    Expectation {
+        action,
+        needs: words("needs"),
+        warns: words("warns"),
+        rules: words("rules"),
+        silent: words("silent"),
+        no_warns: words("no_warns"),
+    }
 }

@@ -20,44 +20,111 @@ fn the_packs_of_the_build_compile() {
 #[test]
 fn the_scenarios_of_the_build_come_out_as_expected() {
     let packs = Packs::builtin().map_err(|problems| shown(&problems)).unwrap();
-    let report = scenario::run(&packs, &sources(BUILTIN_SCENARIOS));
+    let report = scenario::run(&packs, &sources(BUILTIN_SCENARIOS), None);
     let wrong: Vec<_> = report.scenarios.iter().filter(|ran| !ran.ok).collect();
     assert!(report.problems.is_empty() && wrong.is_empty(), "{}{wrong:#?}", shown(&report.problems));
+    assert_eq!((packs.warnings(), report.untested.as_slice()), (&[][..], &[][..]));
     for pack in &report.coverage {
         assert!(pack.never_fired.is_empty() && pack.never_silent.is_empty(), "{pack:#?}");
     }
+}
+
+#[test]
+fn every_text_a_law_of_the_build_rests_on_has_a_rank() {
+    let packs = Packs::builtin().map_err(|problems| shown(&problems)).unwrap();
+    for pack in packs.iter().filter(|pack| pack.is_law()) {
+        let without: Vec<_> = pack.sources.iter().filter(|source| source.rank.is_none()).collect();
+        assert!(without.is_empty(), "{}: {without:?}", pack.id);
+    }
+}
+
+#[test]
+fn every_part_of_the_language_does_what_its_scenarios_say() {
+    let pack = Source::new("language.toml", include_str!("cases/language.toml"));
+    let packs = Packs::compile(&[pack]).map_err(|problems| shown(&problems)).unwrap();
+    let scenarios = Source::new("language-scenarios.toml", include_str!("cases/language-scenarios.toml"));
+    let report = scenario::run(&packs, &[scenarios], None);
+    let wrong: Vec<_> = report.scenarios.iter().filter(|ran| !ran.ok).collect();
+    assert!(report.problems.is_empty() && wrong.is_empty(), "{}{wrong:#?}", shown(&report.problems));
+    assert!(report.coverage.iter().all(|pack| pack.never_fired.is_empty() && pack.never_silent.is_empty()));
 }
 
 #[derive(serde::Deserialize)]
 struct Broken {
     head: String,
     case: Vec<Mistake>,
+    /// Packs that work, with something that is most likely not meant.
+    remark: Vec<Mistake>,
+    /// Packs with nothing to remark on.
+    fine: Vec<Mistake>,
 }
 
 #[derive(serde::Deserialize)]
 struct Mistake {
     rule: Option<String>,
     also: Option<String>,
+    #[serde(default)]
     says: String,
     help: Option<String>,
 }
 
-#[test]
-fn each_mistake_is_named_where_it_stands() {
-    let broken: Broken = toml::from_str(include_str!("read/broken.toml")).unwrap();
-    for case in &broken.case {
-        let rule = case.rule.as_deref().unwrap_or_default();
-        let also = case.also.as_deref().unwrap_or_default();
-        let text = format!("{}\n{rule}]\n{also}\n", broken.head);
+impl Mistake {
+    /// The whole file, and the line of the mistake.
+    fn file(&self, head: &str) -> (String, usize) {
+        let rule = self.rule.as_deref().unwrap_or_default();
+        let also = self.also.as_deref().unwrap_or_default();
+        let text = format!("{head}\n{rule}]\n{also}\n");
         let mistake = if rule.is_empty() { also.to_owned() } else { format!("{rule}]") };
         let line = text.lines().position(|line| line == mistake).unwrap() + 1;
+        (text, line)
+    }
+}
+
+/// Whether a page of the project has a heading.
+fn is_documented(docs: &str) -> bool {
+    let (page, heading) = docs.split_once('#').unwrap();
+    let plain = |line: &str| -> String {
+        let kept = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        kept.chars().filter(|letter| letter.is_alphanumeric() || *letter == '-').collect()
+    };
+    let text = include_str!("../../docs/rules.md");
+    page == "docs/rules.md" && text.lines().any(|line| line.starts_with('#') && plain(line) == heading)
+}
+
+#[test]
+fn each_mistake_is_named_where_it_stands() {
+    let broken: Broken = toml::from_str(include_str!("cases/broken.toml")).unwrap();
+    for case in &broken.case {
+        let (text, line) = case.file(&broken.head);
         let problems = Packs::compile(&[Source::new("x.toml", &*text)]).expect_err(&case.says);
         let said = |problem: &&Diagnostic| problem.message.contains(&case.says) && problem.line == line;
         let found = problems.iter().find(said).unwrap_or_else(|| panic!("{}: {}", case.says, shown(&problems)));
         if let Some(help) = &case.help {
             assert_eq!(found.help.as_deref(), Some(&**help), "{}", case.says);
         }
-        assert!(found.column > 0);
+        assert!(found.column > 0 && found.to_string().contains('^'));
+        assert!(found.docs.is_some_and(is_documented), "{found}");
+    }
+}
+
+#[test]
+fn what_is_most_likely_not_meant_is_remarked_on() {
+    let broken: Broken = toml::from_str(include_str!("cases/broken.toml")).unwrap();
+    let warnings = |case: &Mistake| {
+        let (text, _) = case.file(&broken.head);
+        let packs = Packs::compile(&[Source::new("x.toml", &*text)]).map_err(|problems| shown(&problems)).unwrap();
+        packs.warnings().to_vec()
+    };
+    for case in &broken.remark {
+        let found = warnings(case);
+        let remark = found.iter().find(|remark| remark.message.contains(&case.says));
+        let remark = remark.unwrap_or_else(|| panic!("{}: {}", case.says, shown(&found)));
+        assert!(!remark.is_error() && remark.line > 0 && remark.docs.is_some_and(is_documented));
+        assert!(case.help.is_none() || remark.help == case.help, "{remark}");
+        assert_eq!(found.len(), 1, "{}", shown(&found));
+    }
+    for case in &broken.fine {
+        assert!(warnings(case).is_empty(), "{}", shown(&warnings(case)));
     }
 }
 
@@ -71,8 +138,8 @@ struct Asked {
     enabled: Enabled,
 }
 
-fn country(code: &str) -> crate::transfer::Country {
-    crate::transfer::Country::parse(code).unwrap()
+fn country(code: &str) -> Country {
+    Country::parse(code).unwrap()
 }
 
 fn category(path: &str) -> crate::transfer::Category {
@@ -134,7 +201,14 @@ impl Asked {
         let count =
             |touch: &crate::transfer::Touch| crate::transfer::Count { before, adding: touch.people.len() as u64 };
         let counts: Vec<_> = touches.iter().map(count).collect();
-        packs.decide(&self.case(), &touches, &counts)
+        let mut outcome = packs.decide(&self.case(), &touches, &counts);
+        packs.advise(
+            &self.case(),
+            &touches,
+            &mut outcome,
+            Ground { found: &self.content.found, ..Ground::default() },
+        );
+        outcome
     }
 }
 
@@ -261,6 +335,6 @@ fn the_pack_that_teaches_the_language_works() {
     let blocks: Vec<&str> = text.split("```toml\n").skip(1).filter_map(|block| block.split("```").next()).collect();
     let packs =
         Packs::compile(&[Source::new("docs/rules.md", blocks[0])]).map_err(|problems| shown(&problems)).unwrap();
-    let report = scenario::run(&packs, &[Source::new("docs/rules.md", blocks[1])]);
+    let report = scenario::run(&packs, &[Source::new("docs/rules.md", blocks[1])], None);
     assert_eq!((report.passed, report.failed), (2, 0), "{report:#?}");
 }

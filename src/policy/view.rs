@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use super::pack::{MOST, Pack};
 use super::{Case, Packs};
-use crate::transfer::{CategorySet, Content, Count, Country, Person, Touch};
+use crate::transfer::{CategorySet, Content, Count, Country, Group, Person, Touch};
 
 /// What is known of a transfer, for all packs.
 #[derive(Debug, Clone)]
@@ -75,9 +75,25 @@ impl Crowd {
         let mut crowd = Crowd { kinds: content.kinds(), ..Crowd::default() };
         crowd.found = CategorySet::of(content.categories.keys().copied());
         let mut known = CategorySet::default();
-        for person in &content.people {
-            *crowd.groups.entry(person.categories).or_default() += 1;
-            known = known.union(person.categories);
+        // Neighbours are mostly alike: rows of one table, items of one list.
+        for alike in content.people.chunk_by(|a, b| a.categories == b.categories) {
+            let kinds = alike.first().map(|person| person.categories).unwrap_or_default();
+            *crowd.groups.entry(kinds).or_default() += alike.len() as u64;
+            known = known.union(kinds);
+        }
+        crowd.found = crowd.found.union(known);
+        crowd.kinds = crowd.kinds.union(known);
+        crowd.loose = crowd.found.without(known);
+        crowd
+    }
+
+    /// The content of a record, whose people are known as groups.
+    pub(super) fn of_groups(content: &Content, groups: &[Group]) -> Crowd {
+        let mut crowd = Crowd::of(content);
+        let mut known = CategorySet::default();
+        for group in groups {
+            *crowd.groups.entry(group.categories).or_default() += group.people;
+            known = known.union(group.categories);
         }
         crowd.found = crowd.found.union(known);
         crowd.kinds = crowd.kinds.union(known);
@@ -171,9 +187,13 @@ impl<'a> Carried<'a> {
 
     /// How many people of some classes are in the content.
     pub(super) fn crowd(&self, of: u32, pack: &Pack) -> i64 {
+        i64::try_from(self.known(of, pack) + u64::from(self.loose & of != 0)).unwrap_or(i64::MAX)
+    }
+
+    /// The same without the somebody whom loose data is about.
+    pub(super) fn known(&self, of: u32, pack: &Pack) -> u64 {
         let known = self.crowd.groups.iter().filter(|(kinds, _)| members(pack, &self.classes, **kinds) & of != 0);
-        let people = known.map(|(_, people)| people).sum::<u64>() + u64::from(self.loose & of != 0);
-        i64::try_from(people).unwrap_or(i64::MAX)
+        known.map(|(_, people)| people).sum()
     }
 }
 
@@ -189,7 +209,7 @@ fn members(pack: &Pack, classes: &[CategorySet; MOST], kinds: CategorySet) -> u3
     let mut members = 0u32;
     for (index, (class, set)) in pack.classes.iter().zip(classes).enumerate() {
         let shared = kinds.intersects(*set)
-            && (class.at_least <= 1 || kinds.without(kinds.without(*set)).iter().count() >= class.at_least as usize);
+            && (class.at_least <= 1 || kinds.without(kinds.without(*set)).len() >= class.at_least);
         if shared && members & class.without == 0 {
             members |= 1 << index;
         }
@@ -197,15 +217,12 @@ fn members(pack: &Pack, classes: &[CategorySet; MOST], kinds: CategorySet) -> u3
     members
 }
 
-/// Who of a content belongs to some classes of a pack on a day.
-pub(super) fn belonging<'p>(
-    pack: &'p Pack,
-    day: Date,
-    of: u32,
-    content: &'p Content,
-) -> impl Iterator<Item = &'p Person> {
+/// The people of a content with the classes of a pack each belongs to on a day. Neighbours are mostly alike.
+pub(super) fn belonging<'p>(pack: &Pack, day: Date, content: &'p Content) -> Vec<(&'p [Person], u32)> {
     let classes = classes(pack, day);
-    content.people.iter().filter(move |person| members(pack, &classes, person.categories) & of != 0)
+    let alike = content.people.chunk_by(|a, b| a.categories == b.categories);
+    let kinds = |people: &[Person]| people.first().map(|person| person.categories).unwrap_or_default();
+    alike.map(|people| (people, members(pack, &classes, kinds(people)))).collect()
 }
 
 /// The pairs of candidate countries a pack speaks about, with the exemptions that hold for each.

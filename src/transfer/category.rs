@@ -155,6 +155,16 @@ impl CategorySet {
         self.0 == 0
     }
 
+    /// The same, as serde asks.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.is_empty()
+    }
+
+    /// How many members it has.
+    pub fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
     /// Its members, in the order of their paths.
     pub fn iter(self) -> impl Iterator<Item = Category> {
         (0..128u8).filter(move |index| self.0 & (1 << index) != 0).map(Category)
@@ -190,6 +200,19 @@ impl fmt::Display for UnknownCategory {
 }
 
 impl std::error::Error for UnknownCategory {}
+
+/// A list of paths.
+impl Serialize for CategorySet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for CategorySet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::<Category>::deserialize(deserializer).map(CategorySet::of)
+    }
+}
 
 impl Serialize for Category {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -16,7 +16,7 @@ pub struct Person {
 }
 
 /// How often a category was found, and about how many people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Tally {
     /// Findings.
     pub count: u64,
@@ -37,6 +37,18 @@ pub struct Found {
     #[serde(rename = "where")]
     pub locations: Vec<String>,
 }
+
+/// People about whom a message says the same kinds of things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Group {
+    /// The kinds.
+    pub categories: CategorySet,
+    /// How many people.
+    pub people: u64,
+}
+
+/// Groups listed at most. A message has few; one that was made to have many costs no more than this.
+const GROUPS: usize = 64;
 
 /// Everything later stages may know of a message's content.
 ///
@@ -78,6 +90,31 @@ impl Content {
         self.opaque.values().sum()
     }
 
+    /// People by what is said about them. Beyond 64 different groups the last one takes in everybody else and has all of
+    /// their kinds, so that it is rather too strict than too mild.
+    pub fn groups(&self) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut last = 0;
+        for Person { categories, .. } in &self.people {
+            // Neighbours are mostly alike: rows of one table, items of one list.
+            if groups.get(last).is_none_or(|group| group.categories != *categories) {
+                last = match groups.iter().position(|group| group.categories == *categories) {
+                    Some(known) => known,
+                    None if groups.len() < GROUPS => {
+                        groups.push(Group { categories: *categories, people: 0 });
+                        groups.len() - 1
+                    }
+                    None => GROUPS - 1,
+                };
+            }
+            if let Some(group) = groups.get_mut(last) {
+                group.categories = group.categories.union(*categories);
+                group.people += 1;
+            }
+        }
+        groups
+    }
+
     /// Every kind present, `opaque.*` among them.
     pub fn kinds(&self) -> CategorySet {
         CategorySet::of(self.categories.keys().chain(self.opaque.keys()).copied())
@@ -99,6 +136,9 @@ impl Serialize for Content {
         map.serialize_entry("formats", &self.formats)?;
         map.serialize_entry("categories", &self.categories)?;
         map.serialize_entry("people", &self.people.len())?;
+        if !self.people.is_empty() {
+            map.serialize_entry("groups", &self.groups())?;
+        }
         map.end()
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::civil::Date;
+use serde::Serialize;
 
 use super::Digest;
 
@@ -37,6 +38,38 @@ pub struct Count {
     pub before: u64,
     /// People of this transfer who were not among them.
     pub adding: u64,
+}
+
+/// What a counter shows, as a decision tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// Pack id.
+    pub pack: Arc<str>,
+    /// Counter id within the pack.
+    pub counter: Arc<str>,
+    /// The importer, where the statute counts for each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub party: Option<Arc<str>>,
+    /// Whom it counts, in words.
+    pub title: Arc<str>,
+    /// First day of the window.
+    #[serde(skip_serializing_if = "is_ever")]
+    pub since: Date,
+    /// Distinct people before this transfer.
+    pub before: u64,
+    /// People this transfer adds.
+    pub adding: u64,
+    /// Distinct people with this transfer.
+    pub after: u64,
+    /// The next bound above what it showed before; nothing when it is past all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// People of this transfer it counts, known before or not.
+    pub people: u64,
+}
+
+fn is_ever(since: &Date) -> bool {
+    *since == Date::MIN
 }
 
 impl Count {

@@ -53,9 +53,12 @@ impl Country {
 
     /// Every country of the table, in the order of their codes.
     pub fn all() -> Vec<Country> {
-        let mut all: Vec<Country> = NAMES.keys().map(|code| Country(*code)).collect();
-        all.sort();
-        all
+        static ALL: LazyLock<Vec<Country>> = LazyLock::new(|| {
+            let mut all: Vec<Country> = NAMES.keys().map(|code| Country(*code)).collect();
+            all.sort();
+            all
+        });
+        ALL.clone()
     }
 }
 

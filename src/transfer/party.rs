@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Country;
 
 /// How a place is known, the most trusted first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Basis {
     /// The organisation's own declaration about an importer or a route.
@@ -34,7 +34,7 @@ pub enum Basis {
 }
 
 /// Where a party is: every country it may be in, how we know, and whose law its operator answers to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// Candidate countries, never empty; [`Country::UNKNOWN`] alone when nothing is known.
     #[serde(rename = "country")]
@@ -50,7 +50,7 @@ pub struct Place {
 }
 
 /// One end of a transfer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Party {
     /// The host name asked for. Clients have none.
     #[serde(skip_serializing_if = "Option::is_none")]

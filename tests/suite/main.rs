@@ -38,7 +38,15 @@ mod observability; // metrics, records, the admin door
 
 mod commands; // the command line
 
+mod counsel; // what decide says, and that it is so
+
+mod importers; // lists of recipients
+
+mod replay; // recorded transfers under candidate rules
+
 mod documents; // the README keeps its word
+
+mod rules; // packs, scenarios, and what is said of them
 
 mod detection; // what the detectors find, and what they leave alone
 

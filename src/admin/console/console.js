@@ -332,13 +332,36 @@ function detail(decision) {
     el("h3", {}, reasons.length ? "Why" : "Why it passed"),
     ...(reasons.length ? reasons.map(reasonCard) : [el("p", {}, decision.action === "log"
       ? "A law pack covers this transfer, and none of its rules asks for anything."
-      : "No pack that is on speaks about this transfer.")]));
+      : "No pack that is on speaks about this transfer.")]),
+    ...questions(decision.unanswered ?? []));
   const right = el("div", {},
     el("h3", {}, "Transfer"), transferPairs(decision),
     el("h3", {}, "Content"), contentView(decision.content ?? {}));
   const raw = el("details", { class: "raw" }, el("summary", {}, "The record as JSON"), el("pre", { tabindex: "0" }, JSON.stringify(decision, null, 2)));
   return el("div", { class: "detail" }, el("div", { class: "detail-grid" }, left, right), raw);
 }
+
+/** Questions nobody has answered whose default decided. */
+function questions(open) {
+  if (!open.length) return [];
+  return [el("h3", {}, "Nobody has answered"), el("ul", {}, ...open.map((question) => {
+    const ends = question.otherwise.map((other) => `${other.value}: ${other.action}`).join(", ");
+    return el("li", {}, el("code", {}, question.fact), ` ${question.ask} `,
+      el("span", { class: "soft" }, `Taken to be ${question.default}; with ${ends}`));
+  }))];
+}
+
+/** What meets a rule, until when, and what is still to be filed. */
+function metBy(met) {
+  if (!met) return null;
+  const parts = [`met by ${met.mechanism ?? met.need}`];
+  if (met.until) parts.push(`valid until ${met.until}`);
+  if (met.filed) parts.push(`filed ${met.filed}`);
+  else if (met.file_by) parts.push(`to be filed by ${met.file_by}`);
+  return el("p", { class: "under" }, parts.join(", "));
+}
+
+const SETTLED = { medium: "most read it so", low: "reading not settled" };
 
 function reasonCard(reason) {
   const counter = reason.counter;
@@ -348,7 +371,9 @@ function reasonCard(reason) {
     el("div", { class: "reason-head" }, actionPill(reason.action, reason.enforced !== false),
       guard ? el("code", {}, name) : el("a", { href: `/packs/${encodeURIComponent(reason.pack)}#rule-${encodeURIComponent(reason.rule)}` }, el("code", {}, name)),
       el("span", { class: "under" }, reason.cite),
-      reason.enforced === false ? el("span", { class: "under" }, "recorded, not enforced") : null),
+      reason.enforced === false ? el("span", { class: "under" }, reason.binds_from ? `binds from ${reason.binds_from}` : "recorded, not enforced") : null,
+      reason.confidence ? el("span", { class: "under" }, SETTLED[reason.confidence] ?? reason.confidence) : null),
+    metBy(reason.met),
     el("p", {}, reason.why),
     reason.needs?.length ? el("div", { class: "needs" }, el("span", { class: "soft" }, `${reason.action === "block" ? "Needs" : "Met by"}${reason.needs.length > 1 ? " one of" : ""}`),
       ...reason.needs.map((need) => el("span", { class: "chip" }, need))) : null,

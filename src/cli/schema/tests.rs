@@ -78,7 +78,7 @@ fn configuration() {
 
 #[test]
 fn packs_and_scenarios() {
-    for (name, text) in crate::policy::BUILTIN {
+    for (name, text) in crate::policy::BUILTIN_LAWS.iter().chain(crate::policy::BUILTIN_POLICIES) {
         holds(Of::Pack, name, &toml(text));
     }
     for (name, text) in crate::policy::BUILTIN_SCENARIOS {
@@ -94,7 +94,8 @@ fn decisions() {
         "application": "crm", "direction": "request", "method": "POST", "path": "/v1/people",
         "exporter": { "country": ["CN"], "basis": "application" }, "importer": party,
         "content": { "bytes": 4123, "inspected": 4123, "opaque": 0, "formats": ["json"],
-                     "categories": { "personal.contact.email": { "count": 3, "people": 2 } }, "people": 2 },
+                     "categories": { "personal.contact.email": { "count": 3, "people": 2 } }, "people": 2,
+                     "groups": [{ "categories": ["personal.contact.email"], "people": 2 }] },
         "reasons": [{ "pack": "cn", "rule": "r", "cite": "c", "action": "block", "why": "w", "needs": ["n"],
                       "counter": { "before": 9999, "adding": 1, "limit": 10000 } }],
         "mechanisms": ["SC-2026-014"], "warnings": [], "rules": "sha256:0"

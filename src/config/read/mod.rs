@@ -9,14 +9,18 @@ mod doors;
 
 mod holdings;
 
+mod lists;
+
 mod parties;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::document::{At, Document, Section};
+use super::lists::ImporterLists;
 use super::settings::{Admin, Exporter, Interception, Settings};
 use super::{Origin, value};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::place::Declaration;
 use crate::policy::{FactSet, Mechanism, Packs};
 use crate::transfer::{Country, Mode};
@@ -37,12 +41,15 @@ pub(super) struct Reading<'d> {
     files: RefCell<Vec<PathBuf>>,
     /// Every fact that was answered, to find those nobody enabled asks for.
     answered: RefCell<Vec<At<String>>>,
+    /// Problems of other files than the configuration.
+    foreign: RefCell<Vec<Diagnostic>>,
 }
 
 /// Everything the file says.
 pub(super) struct Written {
     pub(super) settings: Settings,
     pub(super) importers: Vec<Importer>,
+    pub(super) lists: ImporterLists,
     pub(super) declarations: Vec<Declaration>,
     pub(super) mechanisms: Vec<Mechanism>,
     pub(super) places: Places,
@@ -64,7 +71,9 @@ pub(super) fn file<'d>(top: &Section<'d>, reading: &Reading<'d>, origin: &Origin
     let state = state.map_or_else(|| PathBuf::from("tidegate-state"), |path| reading.path(&path));
     let listeners = doors::listeners(top, reading);
     let interception = doors::interception(top, reading, &listeners, &state);
-    let (importers, declarations) = parties::importers(top, reading);
+    let lists = lists::lists(top, reading);
+    let (importers, declarations) = parties::importers(top, reading, !lists.is_empty());
+    lists::warn_of_contradictions(&lists, &importers, reading);
     let settings = Settings {
         mode: top.word("mode", MODES).unwrap_or(Mode::Enforce),
         exporter: parties::exporter(top, reading, origin.from),
@@ -86,6 +95,7 @@ pub(super) fn file<'d>(top: &Section<'d>, reading: &Reading<'d>, origin: &Origin
     Written {
         settings,
         importers,
+        lists,
         declarations,
         mechanisms: holdings::mechanisms(top, reading),
         places: places(top, reading),
@@ -111,7 +121,25 @@ fn places<'d>(top: &Section<'d>, reading: &Reading<'d>) -> Places {
 
 impl<'d> Reading<'d> {
     pub(super) fn new(document: &'d Document<'d>, base: &Path, packs: Option<&'d Packs>) -> Reading<'d> {
-        Reading { document, base: base.to_owned(), packs, files: RefCell::default(), answered: RefCell::default() }
+        Reading {
+            document,
+            base: base.to_owned(),
+            packs,
+            files: RefCell::default(),
+            answered: RefCell::default(),
+            foreign: RefCell::default(),
+        }
+    }
+
+    /// Keeps a problem of another file.
+    fn foreign(&self, problem: Diagnostic) {
+        self.foreign.borrow_mut().push(problem);
+    }
+
+    /// Keeps something worth knowing that no single place of the file shows.
+    fn remark(&self, message: String) {
+        let remark = Diagnostic::file(self.document.name(), message);
+        self.foreign(Diagnostic { severity: Severity::Warning, ..remark });
     }
 
     /// A path of the file: relative to the directory the file is in.
@@ -173,9 +201,9 @@ impl<'d> Reading<'d> {
         set
     }
 
-    /// Files that were read, and the facts that were answered.
-    pub(super) fn finish(self) -> (Vec<PathBuf>, Vec<At<String>>) {
-        (self.files.into_inner(), self.answered.into_inner())
+    /// Files that were read, the facts that were answered, and what is wrong in other files.
+    pub(super) fn finish(self) -> (Vec<PathBuf>, Vec<At<String>>, Vec<Diagnostic>) {
+        (self.files.into_inner(), self.answered.into_inner(), self.foreign.into_inner())
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Reading;
 use crate::config::document::{At, Section};
+use crate::config::lists::normalised;
 use crate::config::settings::{Application, Credentials, Exporter, Listener, ListenerMode};
 use crate::config::value;
 use crate::place::Declaration;
@@ -15,6 +16,8 @@ use crate::transfer::{Country, HostPattern};
 pub struct Importer {
     /// Their hosts.
     pub hosts: Vec<HostPattern>,
+    /// Their declared names, as importer lists compare them.
+    pub names: Vec<Box<str>>,
     /// Answers about them.
     pub facts: FactSet,
 }
@@ -103,8 +106,12 @@ fn credentials<'d>(section: &Section<'d>, reading: &Reading<'d>, doors: &[Listen
     }
 }
 
-/// `[[importer]]`: what is known of recipients, and where they are.
-pub(super) fn importers<'d>(top: &Section<'d>, reading: &Reading<'d>) -> (Vec<Importer>, Vec<Declaration>) {
+/// `[[importer]]`: what is known of recipients, and where they are. With importer lists a name alone says something.
+pub(super) fn importers<'d>(
+    top: &Section<'d>,
+    reading: &Reading<'d>,
+    has_lists: bool,
+) -> (Vec<Importer>, Vec<Declaration>) {
     let (mut importers, mut declarations) = (Vec::new(), Vec::new());
     let mut seen: Vec<HostPattern> = Vec::new();
     for section in top.sections("importer", "[[importer]]") {
@@ -119,13 +126,20 @@ pub(super) fn importers<'d>(top: &Section<'d>, reading: &Reading<'d>) -> (Vec<Im
         let hosts: Vec<HostPattern> = hosts.into_iter().map(|host| host.value).collect();
         let countries = section.all("country", value::country);
         let operator = section.at("operator", value::name);
+        let name = section.at("name", value::name);
         let facts = reading.facts(&section);
-        if let (Some(operator), true) = (&operator, countries.is_empty()) {
+        if let (Some(operator), true, false) = (&operator, countries.is_empty(), has_lists) {
             let help = "add the country the recipient is in";
             section.document().advise(&operator.span, "`operator` has no effect without `country`", help);
         }
+        if let (Some(name), false) = (&name, has_lists) {
+            let help = "add an [[importer_list]], or name who runs it with `operator`";
+            section.document().advise(&name.span, "`name` has no effect without an importer list", help);
+        }
+        let names: Vec<Box<str>> = [&name, &operator].into_iter().flatten().map(|at| normalised(&at.value)).collect();
         if countries.is_empty()
             && facts.is_empty()
+            && names.is_empty()
             && section.key("country").is_none()
             && section.key("facts").is_none()
         {
@@ -134,7 +148,7 @@ pub(super) fn importers<'d>(top: &Section<'d>, reading: &Reading<'d>) -> (Vec<Im
         }
         let operator = operator.map(|operator| operator.value);
         declarations.push(Declaration { hosts: hosts.clone(), countries, operator });
-        importers.push(Importer { hosts, facts });
+        importers.push(Importer { hosts, names, facts });
         section.finish();
     }
     (importers, declarations)

@@ -3,7 +3,7 @@
 use toml::de::DeValue;
 
 use super::PackReader;
-use super::table::{Entry, Table};
+use super::table::{Entry, Table, Topic};
 use crate::policy::condition::{Answer, Bounds, Condition};
 use crate::policy::fact::{FactType, FactValue};
 use crate::policy::region::{Days, Region};
@@ -28,13 +28,14 @@ impl May {
 }
 
 /// Every key a condition knows.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "all",
     "any",
     "not",
     "is",
     "fact",
     "counter",
+    "counted",
     "people",
     "data",
     "exporter",
@@ -85,10 +86,13 @@ impl PackReader<'_> {
     /// What each key of a table asks.
     pub(super) fn parts(&self, table: &Table<'_>, may: May) -> Vec<Condition> {
         let entries = table.entries();
+        let before = self.reader.topic(Topic::Condition);
         if entries.is_empty() {
             self.reader.error(table.span.clone(), "this condition asks nothing");
         }
-        entries.iter().flat_map(|entry| self.part(entry, may)).collect()
+        let parts = entries.iter().flat_map(|entry| self.part(entry, may)).collect();
+        self.reader.topic(before);
+        parts
     }
 
     fn part(&self, entry: &Entry<'_>, may: May) -> Vec<Condition> {
@@ -100,7 +104,8 @@ impl PackReader<'_> {
             "not" => one(self.negation(entry, may)),
             "is" => self.terms_named(entry),
             "fact" => self.facts_asked(entry),
-            "counter" => self.counters_asked(entry),
+            "counter" => self.counters_asked(entry, 1, Condition::Counter),
+            "counted" => self.counters_asked(entry, 0, Condition::Counted),
             "people" => one(self.people(entry)),
             "carries" => self.crowds(entry),
             "data" => vec![Condition::Data(self.categories(&entry.words(), entry))],
@@ -144,7 +149,7 @@ impl PackReader<'_> {
     fn refuse(&self, entry: &Entry<'_>, may: May) {
         let reason = match entry.key {
             "people" | "data" | "carries" if !may.content => "what the content is",
-            "counter" if !may.counters => "a counter: whether people count must not depend on the count",
+            "counter" | "counted" if !may.counters => "a counter: whether people count must not depend on the count",
             "held" if !may.held => "what is held",
             _ => return,
         };
@@ -212,11 +217,11 @@ impl PackReader<'_> {
         }
     }
 
-    fn counters_asked(&self, entry: &Entry<'_>) -> Vec<Condition> {
+    fn counters_asked(&self, entry: &Entry<'_>, least: i64, ask: fn(usize, Bounds) -> Condition) -> Vec<Condition> {
         let asked = entry.table().map(|table| table.entries()).unwrap_or_default();
         let read = |counter: &Entry<'_>| {
             let index = self.counter_names.find(self.reader, counter.key, counter.key_span.clone())?;
-            Some(Condition::Counter(index, self.bounds(counter, 1)?))
+            Some(ask(index, self.bounds(counter, least)?))
         };
         asked.iter().filter_map(read).collect()
     }
@@ -274,20 +279,28 @@ impl PackReader<'_> {
             match Category::parse(path) {
                 Ok(category) if alone => all.insert(category),
                 Ok(category) => all = all.union(category.subtree()),
-                Err(unknown) => {
-                    let known = Category::all().map(Category::as_str);
-                    self.reader.unknown(
-                        (&unknown.given, word.span.clone()),
-                        "category",
-                        known.collect::<Vec<_>>().into_iter(),
-                    );
-                }
+                Err(unknown) => self.unknown_category(&unknown.given, word.span.clone()),
             }
         }
         if words.is_empty() {
             self.reader.error(entry.span(), format!("`{}` names no category", entry.key));
         }
         all
+    }
+
+    /// Of a path whose beginning is known the kinds below that are listed: one of them may be meant.
+    fn unknown_category(&self, given: &str, span: std::ops::Range<usize>) {
+        let known: Vec<&str> = Category::all().map(Category::as_str).collect();
+        let above = given.rsplit_once('.').and_then(|(above, _)| Category::parse(above).ok());
+        let near = crate::diagnostic::nearest(given, known.iter().copied());
+        match above.filter(|_| near.is_none()) {
+            Some(above) => {
+                let below: Vec<&str> = above.subtree().iter().map(Category::as_str).collect();
+                let message = format!("unknown category `{given}`");
+                self.reader.advise(span, message, format!("`{above}` has these: {}", below.join(", ")));
+            }
+            None => self.reader.unknown((given, span), "category", known.into_iter()),
+        }
     }
 
     /// Codes of countries and names of lists.
@@ -298,10 +311,15 @@ impl PackReader<'_> {
             if word.text.bytes().any(|byte| byte.is_ascii_uppercase()) {
                 match Country::parse(&word.text) {
                     Ok(country) => region.countries.insert(country),
-                    Err(unknown) => self.reader.error(word.span.clone(), unknown.to_string()),
+                    Err(unknown) => self.unknown_country(word, unknown.to_string()),
                 }
+            } else if let Ok(country) = Country::parse(&word.text.to_ascii_uppercase())
+                && !self.list_names.has(&word.text)
+            {
+                self.reader.advise(word.span.clone(), format!("unknown list `{}`", word.text), meant(country));
             } else if let Some(index) = self.list_names.find(self.reader, &word.text, word.span.clone()) {
-                match self.lists.get(index).and_then(crate::policy::region::List::fixed) {
+                let list = self.lists.get(index);
+                match list.filter(|list| list.is_settled()).and_then(crate::policy::region::List::fixed) {
                     Some(countries) => region.countries.extend(&countries),
                     None => region.lists.push(index),
                 }
@@ -311,6 +329,16 @@ impl PackReader<'_> {
             self.reader.error(entry.span(), format!("`{}` names no country", entry.key));
         }
         region
+    }
+
+    /// Somebody who writes a name is told its code.
+    fn unknown_country(&self, word: &super::table::Word, message: String) {
+        let all = Country::all();
+        let near = crate::diagnostic::nearest(&word.text, all.iter().map(|country| country.name()));
+        match all.iter().find(|country| Some(country.name()) == near) {
+            Some(country) => self.reader.advise(word.span.clone(), message, meant(*country)),
+            None => self.reader.error(word.span.clone(), message),
+        }
     }
 
     pub(super) fn hosts(&self, entry: &Entry<'_>) -> Vec<HostPattern> {
@@ -345,4 +373,8 @@ impl PackReader<'_> {
         }
         found
     }
+}
+
+fn meant(country: Country) -> String {
+    format!("did you mean `{country}` ({})?", country.name())
 }

@@ -2,6 +2,7 @@
 
 mod condition;
 mod names;
+mod needs;
 mod rules;
 mod sections;
 pub(super) mod table;
@@ -11,12 +12,14 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use self::names::Names;
-use self::table::{Reader, Table};
-use super::calendar::Calendar;
+use self::table::{Entry, Reader, Table, Topic};
+use super::calendar::{Calendar, Holiday};
 use super::condition::Condition;
 use super::fact::Fact;
-use super::pack::{Authority, Class, Counter, Need, Pack, PackKind};
-use super::region::List;
+use super::index::Index;
+use super::pack::{Authority, Class, Counter, Need, Pack, PackKind, Parts, Rule};
+use super::region::{Days, List};
+use super::shadow;
 use crate::diagnostic::{Diagnostic, Source};
 
 /// What has been read of a pack so far. Later sections refer to earlier ones.
@@ -39,19 +42,22 @@ struct PackReader<'r> {
     has_calendar: bool,
 }
 
-/// Reads one pack.
+/// Reads one pack; with it come warnings.
 ///
 /// # Errors
 /// Everything that is wrong with the file.
-pub(super) fn pack(source: &Source) -> Result<Pack, Vec<Diagnostic>> {
+pub(super) fn pack(source: &Source) -> Result<(Pack, Vec<Diagnostic>), Vec<Diagnostic>> {
     let reader = Reader::new(source);
     let parsed = match DeTable::parse(&source.text) {
         Ok(parsed) => parsed,
-        Err(error) => return Err(vec![source.toml_error(&error)]),
+        Err(error) => {
+            let docs = Some(Topic::Top.docs());
+            return Err(vec![Diagnostic { docs, ..source.toml_error(&error) }]);
+        }
     };
     let pack = PackReader::new(&reader).pack(&Table::top(&reader, parsed.get_ref()), source);
     match pack {
-        Some(pack) if reader.count() == 0 => Ok(pack),
+        Some(pack) if reader.count() == 0 => Ok((pack, reader.into_problems())),
         None if reader.count() == 0 => Err(vec![Diagnostic::file(&*source.name, "this pack is incomplete")]),
         _ => Err(reader.into_problems()),
     }
@@ -81,19 +87,34 @@ impl<'r> PackReader<'r> {
 
     fn pack(mut self, top: &Table<'_>, source: &Source) -> Option<Pack> {
         top.only(&KEYS);
+        self.reader.topic(Topic::Source);
         self.read_sources(top);
+        self.reader.topic(Topic::Calendar);
         let calendar = self.read_calendar(top);
+        self.reader.topic(Topic::Fact);
         self.read_facts(top);
+        self.reader.topic(Topic::Class);
         self.read_classes(top);
+        self.reader.topic(Topic::Counter);
         self.read_counters(top);
+        self.reader.topic(Topic::List);
         self.read_lists(top);
+        self.reader.topic(Topic::Scope);
         let scope = self.read_scope(top);
         let jurisdiction = self.read_jurisdiction(top);
+        self.reader.topic(Topic::Term);
         self.read_terms(top);
+        self.reader.topic(Topic::Need);
         self.read_needs(top);
-        let exemptions = self.read_exemptions(top);
+        self.reader.topic(Topic::Exemption);
+        let exemptions = self.read_exemptions(top, &scope);
+        self.reader.topic(Topic::Rule);
         let rules = self.read_rules(top, &scope);
-        self.set_highest_bounds(&rules);
+        let parts = Parts { facts: &self.facts, counters: &self.counters, lists: &self.lists };
+        let index = Index::of(&rules, &parts);
+        self.report_shadowed(&rules, &index, &parts);
+        self.reader.topic(Topic::Top);
+        let counted = self.note_bounds(&rules);
         self.report_unused();
         Some(Pack {
             id: self.read_id(top)?,
@@ -114,6 +135,8 @@ impl<'r> PackReader<'r> {
             classes: self.classes,
             lists: self.lists,
             calendar,
+            counted,
+            index,
         })
     }
 
@@ -136,35 +159,73 @@ impl<'r> PackReader<'r> {
     fn read_calendar(&mut self, top: &Table<'_>) -> Calendar {
         let Some(table) = top.get("calendar").and_then(|entry| entry.table()) else { return Calendar::default() };
         self.has_calendar = true;
-        table.only(&["weekend", "holidays", "workdays", "note"]);
+        table.only(&["weekend", "holidays", "workdays", "runs_on", "note"]);
         let holidays = table.get("holidays").map(|entry| entry.tables()).unwrap_or_default();
-        let days = holidays.iter().map(|holiday| {
-            holiday.only(&["from", "until", "name"]);
-            self.days(holiday)
-        });
         Calendar {
             weekend: table
                 .words("weekend")
                 .iter()
                 .filter_map(|word| self.one_of(word, "weekday", &WEEKDAYS))
                 .collect(),
-            holidays: days.collect(),
+            holidays: holidays.iter().map(|holiday| self.holiday(holiday)).collect(),
+            runs_on: table.bool("runs_on").unwrap_or_default(),
             workdays: table.get("workdays").map(|entry| entry.dates()).unwrap_or_default(),
+        }
+    }
+
+    /// One day, several, or with `every` the same day of every year.
+    fn holiday(&self, table: &Table<'_>) -> Holiday {
+        table.only(&["from", "until", "every", "name"]);
+        let days = self.days(table);
+        let every = table.get("every").and_then(|entry| self.day_of_year(&entry));
+        if every.is_none() && days.from.is_none() {
+            let help = "write `from` (and `until` if it is longer than a day), or `every = \"12-25\"`";
+            self.reader.advise(table.span.clone(), "this holiday has no day", help);
+        }
+        let until = if every.is_none() { days.until.or(days.from) } else { days.until };
+        Holiday { days: Days { until, ..days }, every }
+    }
+
+    /// `"10-29"`: month and day.
+    fn day_of_year(&self, entry: &Entry<'_>) -> Option<(i8, i8)> {
+        let text = entry.text()?;
+        // A leap year has every day there is.
+        let day = format!("2028-{text}").parse::<jiff::civil::Date>().ok();
+        if day.is_none() {
+            self.reader.advise(
+                entry.span(),
+                format!("`{text}` is not a day of the year"),
+                "write \"10-29\": month, day",
+            );
+        }
+        day.map(|day| (day.month(), day.day()))
+    }
+
+    /// A rule that another one makes idle is either a mistake or stands there for its own sake; the author decides.
+    fn report_shadowed(&self, rules: &[Rule], index: &Index, parts: &Parts<'_>) {
+        for (idle, by) in shadow::shadowed(rules, index, parts) {
+            let message =
+                format!("rule `{}` changes nothing: whenever it fires, `{}` does and is as strict", idle.id, by.id);
+            let help = format!("remove it, make it stricter, or narrow `{}`", by.id);
+            self.reader.warn(idle.span.clone(), message, help);
         }
     }
 
     /// Whatever a pack defines and never uses is a mistake: it looks as if it did something.
     fn report_unused(&self) {
         let sections = [
-            &self.source_names,
-            &self.fact_names,
-            &self.class_names,
-            &self.counter_names,
-            &self.list_names,
-            &self.terms,
-            &self.needs,
+            (Topic::Source, &self.source_names),
+            (Topic::Fact, &self.fact_names),
+            (Topic::Class, &self.class_names),
+            (Topic::Counter, &self.counter_names),
+            (Topic::List, &self.list_names),
+            (Topic::Term, &self.terms),
+            (Topic::Need, &self.needs),
         ];
-        sections.iter().for_each(|names| names.unused(self.reader));
+        for (topic, names) in sections {
+            self.reader.topic(topic);
+            names.unused(self.reader);
+        }
     }
 }
 

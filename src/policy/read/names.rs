@@ -4,6 +4,7 @@
 //! needs, exemptions, rules, and within a section from top to bottom), so that nothing can refer to itself.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,11 +14,13 @@ use super::table::{Reader, Word};
 pub(super) struct Names {
     what: &'static str,
     known: Vec<(Arc<str>, Range<usize>, Cell<bool>)>,
+    /// Where each stands among them: a pack may have thousands of rules.
+    positions: HashMap<Arc<str>, usize>,
 }
 
 impl Names {
     pub(super) fn new(what: &'static str) -> Names {
-        Names { what, known: Vec::new() }
+        Names { what, known: Vec::new(), positions: HashMap::new() }
     }
 
     /// Takes in a name.
@@ -27,22 +30,28 @@ impl Names {
             let message = format!("`{name}` is not a name for a {}", self.what);
             reader.advise(span.clone(), message, "use lower-case letters, digits and `-`");
         }
-        if self.known.iter().any(|(known, _, _)| **known == *name) {
+        if self.positions.contains_key(name) {
             reader.error(span.clone(), format!("there is a second {} `{name}`", self.what));
         }
         let name: Arc<str> = name.into();
+        self.positions.entry(name.clone()).or_insert(self.known.len());
         self.known.push((name.clone(), span, Cell::new(false)));
         name
     }
 
     /// The index of a name; an error with a suggestion when there is none before this place.
     pub(super) fn find(&self, reader: &Reader<'_>, name: &str, span: Range<usize>) -> Option<usize> {
-        let found = self.known.iter().position(|(known, _, _)| **known == *name);
+        let found = self.positions.get(name).copied();
         match found.and_then(|index| self.known.get(index)) {
             Some((_, _, used)) => used.set(true),
             None => reader.unknown((name, span), self.what, self.known.iter().map(|(known, _, _)| &**known)),
         }
         found
+    }
+
+    /// Whether there is such a name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.positions.contains_key(name)
     }
 
     /// The bits of several names.
@@ -51,10 +60,18 @@ impl Names {
         found.filter(|index| *index < 32).fold(0, |bits, index| bits | (1 << index))
     }
 
+    /// The bits of all names. It uses none of them: what only an exemption covers has no effect.
+    pub(super) fn all(&self) -> u32 {
+        (0..self.known.len().min(32)).fold(0, |bits, index| bits | (1 << index))
+    }
+
     /// Reports names nothing refers to: they would have no effect.
     pub(super) fn unused(&self, reader: &Reader<'_>) {
         for (name, span, _) in self.known.iter().filter(|(_, _, used)| !used.get()) {
-            let message = format!("{} `{name}` has no effect: nothing in this pack uses it", self.what);
+            let message = match self.what {
+                "source" => format!("source `{name}` is never cited"),
+                what => format!("{what} `{name}` has no effect: nothing in this pack uses it"),
+            };
             reader.advise(span.clone(), message, "use it or remove it");
         }
     }

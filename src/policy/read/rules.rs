@@ -8,15 +8,15 @@ use super::names::Names;
 use super::table::{Entry, Table};
 use crate::policy::condition::Condition;
 use crate::policy::lint;
-use crate::policy::pack::{Confidence, Exemption, Rule, Scope};
+use crate::policy::pack::{Exemption, MOST, Rule, Scope};
 use crate::policy::region::Days;
 use crate::transfer::{Action, CategorySet};
 
-const CONFIDENCE: [(&str, Confidence); 3] =
-    [("high", Confidence::High), ("medium", Confidence::Medium), ("low", Confidence::Low)];
+/// In place of the names of all classes.
+const EVERYONE: &str = "everyone";
 
 impl PackReader<'_> {
-    pub(super) fn read_exemptions(&self, top: &Table<'_>) -> Vec<Exemption> {
+    pub(super) fn read_exemptions(&self, top: &Table<'_>, scope: &Scope) -> Vec<Exemption> {
         let mut names = Names::new("exemption");
         let mut exemptions = Vec::new();
         for (entry, table) in top.named("exemption") {
@@ -31,22 +31,36 @@ impl PackReader<'_> {
                 "confidence",
                 "note",
             ]);
-            let covers = self.class_names.bits(self.reader, &table.words("covers"));
+            let covers = self.covers(&table);
             if covers == 0 {
                 self.reader.error(entry.key_span.clone(), format!("exemption `{}` covers nobody", entry.key));
             }
             let (cite, days) = self.citation(&table);
+            let when = self.when(&table, May::EXEMPTION);
+            if let Some(why) = lint::never(&when, days, scope, &self.facts, &self.lists) {
+                self.reader.error(entry.key_span.clone(), format!("this exemption can never apply: {why}"));
+            }
             exemptions.push(Exemption {
                 id: names.add(self.reader, entry.key, entry.key_span.clone()),
                 cite,
                 why: table.need_text("why"),
-                confidence: table.get("confidence").and_then(|given| self.confidence(&given)).unwrap_or_default(),
+                confidence: self.confidence(&table),
                 covers,
                 days,
-                when: self.when(&table, May::EXEMPTION),
+                when,
+                span: entry.key_span.clone(),
             });
         }
         exemptions
+    }
+
+    /// The classes an exemption takes out; `"everyone"` is all of them.
+    fn covers(&self, table: &Table<'_>) -> u32 {
+        let words = table.words("covers");
+        match words.as_slice() {
+            [word] if *word.text == *EVERYONE => self.class_names.all(),
+            words => self.class_names.bits(self.reader, words),
+        }
     }
 
     pub(super) fn read_rules(&self, top: &Table<'_>, scope: &Scope) -> Vec<Rule> {
@@ -87,12 +101,13 @@ impl PackReader<'_> {
             needs: wants.iter().filter_map(|index| Some(self.need_list.get(*index)?.id.clone())).collect(),
             valid_from: days.from,
             valid_until: days.until,
-            confidence: table.get("confidence").and_then(|given| self.confidence(&given)).unwrap_or_default(),
+            confidence: self.confidence(table),
             warns: table.words("warns").into_iter().map(|word| word.text).collect(),
             subject: self.subject(&when),
             when,
             wants,
             exemptions,
+            span: id.span(),
         })
     }
 
@@ -109,7 +124,9 @@ impl PackReader<'_> {
             self.reader.error(id.span(), format!("this rule can never fire: {why}"));
         }
         let mut counts = false;
-        when.walk(false, &mut |condition, _| counts |= matches!(condition, Condition::Counter(..)));
+        when.walk(false, &mut |condition, _| {
+            counts |= matches!(condition, Condition::Counter(..) | Condition::Counted(..))
+        });
         if let Some(entry) = table.get("exemptions").filter(|_| counts && !exemptions) {
             let message = "counters leave exempt people out, so a rule on a counter cannot set exemptions = false";
             self.reader.error(entry.key_span, message);
@@ -147,10 +164,6 @@ impl PackReader<'_> {
         action
     }
 
-    fn confidence(&self, entry: &Entry<'_>) -> Option<Confidence> {
-        self.one_of(&entry.word()?, "confidence", &CONFIDENCE)
-    }
-
     /// The kinds of data a rule is about: what it asks for without `not`.
     fn subject(&self, when: &Condition) -> CategorySet {
         let mut subject = CategorySet::default();
@@ -162,7 +175,7 @@ impl PackReader<'_> {
             let kinds = match condition {
                 Condition::Data(kinds) => *kinds,
                 Condition::People(bits) | Condition::Crowd(bits, _) => classes(*bits),
-                Condition::Counter(index, _) => {
+                Condition::Counter(index, _) | Condition::Counted(index, _) => {
                     classes(self.counters.get(*index).map_or(0, |counter| counter.classes))
                 }
                 _ => return,
@@ -205,17 +218,30 @@ impl PackReader<'_> {
         (words.join("; ").into(), first)
     }
 
-    /// What metrics show as the limit of each counter.
-    pub(super) fn set_highest_bounds(&mut self, rules: &[Rule]) {
+    /// What metrics show as the limit of each counter; and which counters rules ask about on their own, as bits.
+    pub(super) fn note_bounds(&mut self, rules: &[Rule]) -> u32 {
+        let mut counted = 0;
         for rule in rules {
             rule.when.walk(false, &mut |condition, _| {
-                if let Condition::Counter(index, bounds) = condition
-                    && let Some(counter) = self.counters.get_mut(*index)
-                {
+                let (index, bounds) = match condition {
+                    Condition::Counter(index, bounds) => (*index, bounds),
+                    Condition::Counted(index, bounds) => {
+                        counted |= 1u32 << (*index).min(MOST - 1);
+                        (*index, bounds)
+                    }
+                    _ => return,
+                };
+                if let Some(counter) = self.counters.get_mut(index) {
                     let bound = bounds.written.or(bounds.max).and_then(|bound| u64::try_from(bound).ok());
                     counter.highest = counter.highest.max(bound.unwrap_or(0));
+                    counter.bounds.extend(bound);
                 }
             });
         }
+        for counter in &mut self.counters {
+            counter.bounds.sort_unstable();
+            counter.bounds.dedup();
+        }
+        counted
     }
 }

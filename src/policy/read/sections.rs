@@ -6,26 +6,45 @@ use super::PackReader;
 use super::condition::May;
 use super::table::{Entry, Table};
 use crate::policy::condition::Condition;
-use crate::policy::fact::{About, Fact, FactType, FactValue};
-use crate::policy::pack::{Authority, Class, Counter, Filing, MOST, Need, Scope, Term, Window};
+use crate::policy::fact::{About, Elapsed, Fact, FactType, FactValue};
+use crate::policy::pack::{Authority, Class, Confidence, Counter, MOST, Rank, Scope, Window};
 use crate::policy::region::{Countries, Days, List, Row};
 use crate::transfer::{CategorySet, Country, Direction};
 
+const RANKS: [(&str, Rank); 6] = [
+    ("treaty", Rank::Treaty),
+    ("law", Rank::Law),
+    ("regulation", Rank::Regulation),
+    ("rule", Rank::Rule),
+    ("guidance", Rank::Guidance),
+    ("list", Rank::List),
+];
+
+const CONFIDENCE: [(&str, Confidence); 3] =
+    [("high", Confidence::High), ("medium", Confidence::Medium), ("low", Confidence::Low)];
+
 impl PackReader<'_> {
+    /// How sure the authors are of what a table says.
+    pub(super) fn confidence(&self, table: &Table<'_>) -> Confidence {
+        let given = table.get("confidence").and_then(|entry| self.one_of(&entry.word()?, "confidence", &CONFIDENCE));
+        given.unwrap_or_default()
+    }
+
     pub(super) fn read_sources(&mut self, top: &Table<'_>) {
         for (entry, table) in top.named("source") {
-            table.only(&["title", "short", "in_force", "until", "url", "note"]);
+            table.only(&["title", "short", "rank", "in_force", "until", "url", "note"]);
             let id = self.source_names.add(self.reader, entry.key, entry.key_span.clone());
             let days = self.days_of(&table, "in_force", "until");
             let title = table.need_text("title");
             let short = table.text("short").unwrap_or_else(|| title.clone());
-            self.sources.push(Authority { id, title, short, in_force: days.from, until: days.until });
+            let rank = table.get("rank").and_then(|rank| self.one_of(&rank.word()?, "rank", &RANKS));
+            self.sources.push(Authority { id, title, short, rank, in_force: days.from, until: days.until });
         }
     }
 
     pub(super) fn read_facts(&mut self, top: &Table<'_>) {
         for (entry, table) in top.named("fact") {
-            table.only(&["type", "values", "default", "about", "ask"]);
+            table.only(&["type", "values", "default", "about", "ask", "elapsed", "confidence", "note"]);
             let name = self.fact_names.add(self.reader, entry.key, entry.key_span.clone());
             let kind = self.fact_type(&table);
             let about = table.get("about").and_then(|about| {
@@ -40,12 +59,27 @@ impl PackReader<'_> {
                 default: default.clone().unwrap_or(FactValue::Bool(false)),
                 about: about.unwrap_or(About::Exporter),
                 ask: table.need_text("ask"),
+                confidence: self.confidence(&table),
+                elapsed: table.get("elapsed").and_then(|elapsed| self.elapsed(&elapsed, &table)),
             };
             if let (Some(Err(problem)), Some(at)) = (default.map(|value| fact.check(&value)), table.get("default")) {
                 self.reader.error(at.span(), problem.message);
             }
             self.facts.push(fact);
         }
+    }
+
+    /// Which days a number counts.
+    fn elapsed(&self, entry: &Entry<'_>, table: &Table<'_>) -> Option<Elapsed> {
+        let known = [("days", Elapsed::Days), ("working-days", Elapsed::WorkingDays)];
+        let elapsed = self.one_of(&entry.word()?, "kind of days", &known)?;
+        if table.text("type").as_deref() != Some("int") {
+            self.reader.error(entry.key_span.clone(), "only facts of type \"int\" count days");
+        }
+        if elapsed == Elapsed::WorkingDays && !self.has_calendar {
+            self.reader.error(entry.span(), "working days need a [calendar] in the pack");
+        }
+        Some(elapsed)
     }
 
     fn default(&self, entry: &Entry<'_>) -> Option<FactValue> {
@@ -105,9 +139,13 @@ impl PackReader<'_> {
             let window = table.need("window").and_then(|window| self.window(&window));
             let days = self.days(&table);
             let id = self.counter_names.add(self.reader, entry.key, entry.key_span.clone());
+            let titles = self.classes.iter().enumerate().filter(|(index, _)| classes & (1 << index) != 0);
+            let titles: Vec<&str> = titles.map(|(_, class)| &*class.title).collect();
             self.counters.push(Counter {
                 id,
+                title: titles.join(" or ").into(),
                 highest: 0,
+                bounds: Vec::new(),
                 classes,
                 window: window.unwrap_or(Window::Ever),
                 per_importer: per.unwrap_or_default(),
@@ -147,17 +185,23 @@ impl PackReader<'_> {
 
     pub(super) fn read_lists(&mut self, top: &Table<'_>) {
         for (entry, table) in top.named("list") {
-            table.only(&["title", "countries", "cite", "note", "row"]);
+            table.only(&["title", "countries", "cite", "confidence", "note", "row"]);
             let mut rows = Vec::new();
             if table.has("countries") {
-                rows.push(Row { countries: self.fixed(&table, "countries"), days: Days::default(), when: None });
+                let countries = self.fixed(&table, "countries");
+                rows.push(Row { countries, days: Days::default(), when: None, confidence: self.confidence(&table) });
             }
             for row in table.get("row").map(|entry| entry.tables()).unwrap_or_default() {
-                row.only(&["countries", "from", "until", "when", "unless", "cite", "note"]);
+                row.only(&["countries", "from", "until", "when", "unless", "cite", "confidence", "note"]);
                 self.check_cite(&row);
                 let conditional = row.has("when") || row.has("unless");
                 let when = conditional.then(|| self.when(&row, May::LIST));
-                rows.push(Row { countries: self.fixed(&row, "countries"), days: self.days(&row), when });
+                rows.push(Row {
+                    countries: self.fixed(&row, "countries"),
+                    days: self.days(&row),
+                    when,
+                    confidence: self.confidence(if row.has("confidence") { &row } else { &table }),
+                });
             }
             self.check_cite(&table);
             if rows.iter().any(|row| row.countries.contains(Country::UNKNOWN)) {
@@ -167,18 +211,24 @@ impl PackReader<'_> {
                 self.reader.error(entry.key_span.clone(), format!("list `{}` is empty", entry.key));
             }
             table.text("title");
-            self.list_names.add(self.reader, entry.key, entry.key_span.clone());
-            self.lists.push(List { rows });
+            let id = self.list_names.add(self.reader, entry.key, entry.key_span.clone());
+            self.lists.push(List { id, rows, confidence: self.confidence(&table) });
         }
     }
 
     /// Countries that do not depend on day or case.
     fn fixed(&self, table: &Table<'_>, key: &str) -> Countries {
         let Some(entry) = table.need(key) else { return Countries::default() };
-        let region = self.region(&entry);
-        if !region.lists.is_empty() {
-            let message = format!("`{key}` cannot take a list whose rows depend on the day or on a condition");
-            self.reader.error(entry.span(), message);
+        let mut region = self.region(&entry);
+        for list in region.lists.iter().filter_map(|index| self.lists.get(*index)) {
+            match list.fixed() {
+                Some(countries) => region.countries.extend(&countries),
+                None => {
+                    let message =
+                        format!("`{key}` cannot take a list whose rows depend on the day or on a condition");
+                    self.reader.error(entry.span(), message);
+                }
+            }
         }
         region.countries
     }
@@ -225,85 +275,4 @@ impl PackReader<'_> {
             self.term_conditions.push(condition);
         }
     }
-
-    pub(super) fn read_needs(&mut self, top: &Table<'_>) {
-        for (entry, table) in top.named("need") {
-            table.only(&[
-                "title",
-                "kind",
-                "when",
-                "unless",
-                "met_when",
-                "accept",
-                "require",
-                "filed",
-                "renew_before",
-                "lasts",
-                "note",
-            ]);
-            let kinds: Vec<Arc<str>> = match table.has("kind") {
-                true => table.words("kind").into_iter().map(|word| word.text).collect(),
-                false => vec![entry.key.into()],
-            };
-            let conditional = table.has("when") || table.has("unless");
-            let need = Need {
-                id: entry.key.into(),
-                title: table.need_text("title"),
-                kinds,
-                when: conditional.then(|| self.when(&table, May::NEED)),
-                met_when: self.condition(&table, "met_when", May::NEED),
-                accept: accepted(&table),
-                require: table.words("require").into_iter().map(|word| word.text).collect(),
-                filing: table.get("filed").and_then(|filed| self.filing(&filed)),
-                renewal: table.get("renew_before").and_then(|renew| self.term(&renew.table()?, &[])),
-                lasts: table.get("lasts").and_then(|lasts| self.term(&lasts.table()?, &[])),
-            };
-            self.needs.add(self.reader, entry.key, entry.key_span.clone());
-            self.need_list.push(need);
-        }
-    }
-
-    fn filing(&self, entry: &Entry<'_>) -> Option<Filing> {
-        let table = entry.table()?;
-        let within = self.term(&table, &["late", "due", "otherwise"])?;
-        let blocks = table.get("otherwise").and_then(|otherwise| {
-            self.one_of(&otherwise.word()?, "consequence", &[("warn", false), ("block", true)])
-        });
-        let late = table.text("late").unwrap_or_else(|| "filing-late".into());
-        Some(Filing { within, late, due: table.text("due"), blocks: blocks.unwrap_or_default() })
-    }
-
-    /// A length of time: exactly one of the units.
-    fn term(&self, table: &Table<'_>, also: &[&str]) -> Option<Term> {
-        let units = ["working_days", "days", "months", "years"];
-        table.only(&units.iter().chain(also).copied().collect::<Vec<_>>());
-        let given: Vec<(&str, i64)> = units.iter().filter_map(|unit| Some((*unit, table.int(unit)?))).collect();
-        let [(unit, number)] = given.as_slice() else {
-            self.reader.error(table.span.clone(), "give one of working_days, days, months, years");
-            return None;
-        };
-        let number = i32::try_from(*number).ok().filter(|number| (1..=10_000).contains(number));
-        let Some(number) = number else {
-            self.reader.error(table.span.clone(), format!("`{unit}` is out of range"));
-            return None;
-        };
-        match *unit {
-            "working_days" if !self.has_calendar => {
-                self.reader.error(table.span.clone(), "working days need a [calendar] in the pack");
-                None
-            }
-            "working_days" => Some(Term::WorkingDays(number.unsigned_abs())),
-            "days" => Some(Term::Days(number)),
-            "months" => Some(Term::Months(number)),
-            _ => Some(Term::Years(number)),
-        }
-    }
-}
-
-/// Combinations of particulars: `accept = [{ module = "1", roles = "c2c" }, …]`.
-fn accepted(table: &Table<'_>) -> Vec<Vec<(Arc<str>, Arc<str>)>> {
-    let rows = table.get("accept").map(|entry| entry.tables()).unwrap_or_default();
-    let row =
-        |row: &Table<'_>| row.entries().iter().filter_map(|pair| Some((pair.key.into(), pair.text()?))).collect();
-    rows.iter().map(row).collect()
 }

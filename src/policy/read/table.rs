@@ -3,7 +3,7 @@
 //! Every accessor takes a key, says what is wrong with it at its place in the file, and goes on, so that one run
 //! reports all problems. A table is closed with [`Table::only`], which refuses keys nobody asked for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,6 +17,49 @@ use crate::diagnostic::{Diagnostic, Source};
 pub(crate) struct Reader<'s> {
     source: &'s Source,
     problems: RefCell<Vec<Diagnostic>>,
+    /// What is being read, by its heading in the documentation.
+    topic: Cell<Topic>,
+}
+
+/// The headings of docs/rules.md that problems point at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Topic {
+    Top,
+    Source,
+    Calendar,
+    List,
+    Scope,
+    Fact,
+    Class,
+    Counter,
+    Term,
+    Need,
+    Exemption,
+    Rule,
+    Condition,
+    Scenario,
+}
+
+impl Topic {
+    /// The page and the heading on it.
+    pub(crate) fn docs(self) -> &'static str {
+        match self {
+            Topic::Top => "docs/rules.md#top",
+            Topic::Source => "docs/rules.md#sourcename",
+            Topic::Calendar => "docs/rules.md#calendar",
+            Topic::List => "docs/rules.md#listname",
+            Topic::Scope => "docs/rules.md#scope",
+            Topic::Fact => "docs/rules.md#factname",
+            Topic::Class => "docs/rules.md#classname",
+            Topic::Counter => "docs/rules.md#countername",
+            Topic::Term => "docs/rules.md#termname",
+            Topic::Need => "docs/rules.md#needname",
+            Topic::Exemption => "docs/rules.md#exemptionname",
+            Topic::Rule => "docs/rules.md#rule",
+            Topic::Condition => "docs/rules.md#conditions",
+            Topic::Scenario => "docs/rules.md#scenarios",
+        }
+    }
 }
 
 /// A table of the file.
@@ -46,7 +89,12 @@ pub(crate) struct Word {
 
 impl<'s> Reader<'s> {
     pub(crate) fn new(source: &'s Source) -> Reader<'s> {
-        Reader { source, problems: RefCell::default() }
+        Reader { source, problems: RefCell::default(), topic: Cell::new(Topic::Top) }
+    }
+
+    /// What is read from here on. Returns what was read before.
+    pub(crate) fn topic(&self, topic: Topic) -> Topic {
+        self.topic.replace(topic)
     }
 
     /// Reports an error.
@@ -76,13 +124,19 @@ impl<'s> Reader<'s> {
         self.report(self.source.error(span, message).help(help));
     }
 
-    pub(crate) fn report(&self, problem: Diagnostic) {
-        self.problems.borrow_mut().push(problem);
+    /// Reports something that is most likely not meant, and hurts nobody.
+    pub(crate) fn warn(&self, span: Range<usize>, message: impl Into<String>, help: impl Into<String>) {
+        self.report(self.source.warning(span, message).help(help));
     }
 
-    /// How many problems so far.
+    pub(crate) fn report(&self, problem: Diagnostic) {
+        let docs = Some(self.topic.get().docs());
+        self.problems.borrow_mut().push(Diagnostic { docs, ..problem });
+    }
+
+    /// How many errors so far.
     pub(crate) fn count(&self) -> usize {
-        self.problems.borrow().len()
+        self.problems.borrow().iter().filter(|problem| problem.is_error()).count()
     }
 
     pub(crate) fn into_problems(self) -> Vec<Diagnostic> {
@@ -119,7 +173,8 @@ impl<'t> Table<'t> {
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Entry<'t>> {
-        self.entries().into_iter().find(|entry| entry.key == key)
+        let (key, value) = self.inner.iter().find(|(known, _)| known.get_ref().as_ref() == key)?;
+        Some(Entry { reader: self.reader, key: key.get_ref().as_ref(), key_span: key.span(), value })
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {

@@ -18,7 +18,7 @@ use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use uuid::Uuid;
 
-use crate::transfer::{Action, Cause, Decision, Direction, Found, Party, Reason};
+use crate::transfer::{Action, Cause, Counted, Decision, Direction, Found, Listed, Open, Party, Reason, Route};
 use words::Language;
 
 /// What is escaped in a `grpc-message` (gRPC over HTTP/2: everything outside printable ASCII, and `%`).
@@ -164,7 +164,7 @@ impl Answer {
 
     /// A trailers-only response: the one form of refusal every gRPC client understands.
     async fn write_grpc(&self, session: &mut Session, reader: Reader) -> Result<()> {
-        let detail = self.detail(reader.language);
+        let detail = self.whole(reader.language);
         let mut head = ResponseHeader::build(StatusCode::OK, Some(5))?;
         head.insert_header("content-type", "application/grpc")?;
         head.insert_header("grpc-status", self.grpc_status())?;
@@ -245,6 +245,18 @@ impl Answer {
         }
     }
 
+    /// The detail with what would let it pass, for a client that reads one line.
+    fn whole(&self, language: Language) -> String {
+        let mut text = self.detail(language);
+        if let Answer::Refused(decision) = self {
+            for (index, way) in language.ways(decision).iter().enumerate() {
+                let heading = if index == 0 { language.heading("passes_if") } else { language.or() };
+                text.push_str(&format!(" {heading}: {way}"));
+            }
+        }
+        text
+    }
+
     fn problem(&self, language: Language, admin: &str) -> Problem<'_> {
         let status = self.status();
         let plain = Problem {
@@ -268,7 +280,11 @@ impl Answer {
             importer: &decision.importer,
             reasons: &decision.reasons,
             found: &decision.found,
-            passes_if: &decision.passes_if,
+            counters: &decision.counters,
+            lists: &decision.lists,
+            unanswered: &decision.unanswered,
+            passes_if: language.ways(decision),
+            routes: &decision.routes,
         };
         Problem { kind, decided: Some(decided), ..plain }
     }
@@ -295,7 +311,15 @@ struct Decided<'a> {
     importer: &'a Party,
     reasons: &'a [Reason],
     found: &'a [Found],
-    passes_if: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    counters: &'a [Counted],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    lists: &'a [Listed],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    unanswered: &'a [Open],
+    passes_if: Vec<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    routes: &'a [Route],
 }
 
 /// The rule to name first: the first enforced one that blocks.

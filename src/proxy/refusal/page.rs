@@ -33,6 +33,9 @@ pub(super) fn render(problem: &Value, language: Language) -> String {
             .unwrap_or_default();
         format!("<code>{}</code> × {count}: {}", text(found, "category"), places.join(", "))
     });
+    list(&mut page, problem, language, "unanswered", |open| {
+        format!("<code>{}</code> {}", text(open, "fact"), text(open, "ask"))
+    });
     list(&mut page, problem, language, "passes_if", |way| escape(way.as_str().unwrap_or_default()));
     if let Some(id) = problem.get("decision").and_then(Value::as_str) {
         // Writing to a string cannot fail.

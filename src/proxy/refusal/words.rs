@@ -2,7 +2,10 @@
 
 use http::StatusCode;
 
-use crate::transfer::{Cause, Decision, Reason};
+use crate::transfer::{Cause, Country, Decision, Reason, Route};
+
+/// Names listed in one sentence.
+const LISTED: usize = 12;
 
 /// A language of refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,19 +95,70 @@ impl Language {
         }
     }
 
+    /// What would let it pass, as sentences.
+    pub(super) fn ways(self, decision: &Decision) -> Vec<String> {
+        match self {
+            Language::Chinese if !decision.routes.is_empty() => decision.routes.iter().map(in_chinese).collect(),
+            _ => decision.passes_if.clone(),
+        }
+    }
+
+    /// What stands between two of them.
+    pub(super) fn or(self) -> &'static str {
+        match self {
+            Language::English => "Or",
+            Language::Chinese => "或者",
+        }
+    }
+
     /// A heading of the page.
     pub(super) fn heading(self, key: &str) -> &'static str {
         match (self, key) {
             (Language::English, "reasons") => "Rules that stop it",
             (Language::English, "found") => "What was found, and where",
+            (Language::English, "unanswered") => "Questions nobody has answered",
             (Language::English, "passes_if") => "What would let it pass",
             (Language::English, "decision") => "Decision",
             (Language::Chinese, "reasons") => "阻止此传输的规则",
             (Language::Chinese, "found") => "发现的数据及位置",
+            (Language::Chinese, "unanswered") => "尚未回答的问题",
             (Language::Chinese, "passes_if") => "如何才能放行",
             (Language::Chinese, "decision") => "决定编号",
             _ => "",
         }
+    }
+}
+
+/// A change as a Chinese sentence. Names of kinds, fields and mechanisms stay as the packs write them.
+fn in_chinese(route: &Route) -> String {
+    let names = |countries: &[Country]| {
+        countries.iter().take(LISTED).map(|country| country.name()).collect::<Vec<_>>().join("、")
+    };
+    match route {
+        Route::LeaveOut { categories, fields, more } => {
+            let kinds: Vec<&str> = categories.iter().take(LISTED).map(|kind| kind.as_str()).collect();
+            let shown: Vec<&str> = fields.iter().take(LISTED).map(String::as_str).collect();
+            let others = if *more || fields.len() > LISTED { "等处" } else { "" };
+            let at =
+                if shown.is_empty() { String::new() } else { format!("（位于 {}{others}）", shown.join("、")) };
+            format!("去掉 {}{at}。", kinds.join("、"))
+        }
+        Route::FewerPeople { title, fits, adding, .. } => {
+            format!("最多再发送 {fits} 人的数据（计数对象：{title}；本次新增 {adding} 人）。")
+        }
+        Route::Answer { fact, values, ask } => {
+            let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+            format!("回答问题 {fact}，如果答案是 {}：{ask}", values.join(" 或 "))
+        }
+        Route::Declare { countries } => format!("申明接收方所在地，如果它在 {}。", names(countries)),
+        Route::Region { provider, region, countries, .. } => {
+            format!("改用 {provider} 的区域 {region}（{}）。", names(countries))
+        }
+        Route::Hold { needs } => {
+            let each: Vec<String> = needs.iter().map(|demand| demand.titles.join("；或 ")).collect();
+            format!("具备 {}。", each.join("；并且 "))
+        }
+        Route::Elsewhere { countries } => format!("发送给位于 {} 的接收方。", names(countries)),
     }
 }
 
