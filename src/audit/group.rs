@@ -68,7 +68,7 @@ impl Group {
     /// Tells everybody in it.
     pub(super) fn settle(&self, outcome: &io::Result<()>) {
         // It is settled once, under the lock of the writer.
-        let _ = self.fate.0.set(outcome.as_ref().map(|()| ()).map_err(|error| (error.kind(), error.to_string())));
+        let _ = self.fate.0.set(outcome.as_ref().copied().map_err(|error| (error.kind(), error.to_string())));
     }
 }
 
