@@ -21,6 +21,7 @@ use super::raw::{RawConfidence, RawDetector, RawFile, RawShape};
 use super::set::CAPACITY;
 use super::shape::{self, Email, ValueShape};
 use super::sums;
+use super::tools::Toolbox;
 
 /// A detector with what is only needed until the tables are built.
 struct Draft {
@@ -111,6 +112,7 @@ fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> R
         marked,
         keys: KeyTable::default(),
         context: ContextTable::default(),
+        toolbox: Toolbox::default(),
         sources: sources.to_vec(),
         hash: digest(sources),
     };

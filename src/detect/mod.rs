@@ -62,6 +62,8 @@ mod tally;
 
 mod collector;
 
+mod tools;
+
 mod examples;
 
 use std::collections::BTreeMap;
@@ -111,6 +113,7 @@ pub struct Detectors {
     marked: marked::Marked,
     keys: key::KeyTable,
     context: context::ContextTable,
+    toolbox: tools::Toolbox,
     sources: Vec<Source>,
     hash: String,
 }

@@ -44,6 +44,8 @@ pub(super) struct Prefilter {
     /// By length of the first run and class of the byte behind it.
     digits: Vec<Row>,
     words: Vec<Row>,
+    /// Bytes of the shortest match of any pattern.
+    shortest: usize,
 }
 
 /// A pattern for the prefilter.
@@ -63,13 +65,20 @@ impl Prefilter {
             positions: vec![[Set::default(); 256]; DEPTH],
             digits: vec![Row::default(); DIGITS + 1],
             words: vec![Row::default(); LETTERS + 1],
+            shortest: usize::MAX,
         };
         entries.for_each(|entry| filter.add(entry));
         marked.triples().for_each(|triple| filter.begin(triple));
         filter
     }
 
+    /// A shorter text holds no match.
+    pub(super) fn shortest(&self) -> usize {
+        self.shortest
+    }
+
     fn add(&mut self, entry: Entry<'_>) {
+        self.shortest = self.shortest.min(entry.automaton.shortest());
         for (sets, possible) in self.positions.iter_mut().zip(entry.automaton.beginnings(DEPTH)) {
             for (set, _) in sets.iter_mut().zip(possible).filter(|(_, possible)| *possible) {
                 set.insert(entry.index);

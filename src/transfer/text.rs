@@ -91,6 +91,13 @@ impl Locator {
         Locator { root, ..Locator::default() }
     }
 
+    /// Goes into a member whose name needs no escape.
+    pub fn enter_plain(&mut self, name: &str) {
+        self.steps.push(Step { start: self.path.len(), index: false });
+        self.path.push('/');
+        self.path.push_str(name);
+    }
+
     /// Goes into a named member, escaped as RFC 6901 asks.
     pub fn enter(&mut self, name: &str) {
         self.steps.push(Step { start: self.path.len(), index: false });
