@@ -19,7 +19,7 @@ pub(super) fn decode(field: &str) -> Cow<'_, str> {
         match word(behind) {
             Some((word, after)) => {
                 // White space between two words is not part of the text.
-                if !(before.trim().is_empty() && !text.is_empty()) {
+                if !before.trim().is_empty() || text.is_empty() {
                     text.push_str(before);
                 }
                 text.push_str(&word);

@@ -29,10 +29,8 @@ pub fn is_generic_name(name: &str) -> bool {
     let mut before = ' ';
     while let Some(next) = rest.next() {
         let begins = next.is_uppercase() && (before.is_lowercase() || rest.peek().is_some_and(|c| c.is_lowercase()));
-        if !next.is_alphabetic() || begins {
-            if !take(&mut word, &mut words) {
-                return false;
-            }
+        if (!next.is_alphabetic() || begins) && !take(&mut word, &mut words) {
+            return false;
         }
         match next {
             // A mark that belongs to the letter before it, as many scripts have.

@@ -25,8 +25,7 @@ pub(in crate::decode) fn is_head(head: &[u8]) -> bool {
 pub(in crate::decode) fn read(window: &mut Window<'_>, out: &mut Output<'_>) -> io::Result<()> {
     out.format("tar");
     let mut long_name = None;
-    loop {
-        let Some(block) = window.need(BLOCK)?.first_chunk::<BLOCK>().copied() else { break };
+    while let Some(block) = window.need(BLOCK)?.first_chunk::<BLOCK>().copied() {
         if block.iter().all(|byte| *byte == 0) {
             pass(BLOCK as u64, window, out);
             continue;

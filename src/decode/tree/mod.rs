@@ -117,8 +117,8 @@ impl Tree {
             return self.name(token, window, out);
         }
         match token {
-            Token::Map(left) => return Ok(self.open(Container::Object, left, out)),
-            Token::List(left) => return Ok(self.open(Container::List, left, out)),
+            Token::Map(left) => Ok(self.open(Container::Object, left, out)),
+            Token::List(left) => Ok(self.open(Container::List, left, out)),
             token => {
                 self.begin(out);
                 let whole = leaf(token, key(&self.stack, &self.name), window, out)?;
