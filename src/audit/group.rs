@@ -7,8 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
-
-use crate::transfer::Decision;
+use serde::Serialize;
 
 /// Records that are not written yet, without their chain, each ended by its closing brace.
 #[derive(Debug, Default)]
@@ -30,17 +29,17 @@ pub(super) struct Fate(OnceLock<Result<(), (io::ErrorKind, String)>>);
 pub(super) struct Waiting(Mutex<Group>);
 
 impl Waiting {
-    /// Puts in the record of a decision; gives what to ask for its fate.
-    pub(super) fn enter(&self, decision: &Decision) -> io::Result<Arc<Fate>> {
+    /// Puts in a record, an object with members; gives what to ask for its fate.
+    pub(super) fn enter(&self, record: &impl Serialize, time: Timestamp) -> io::Result<Arc<Fate>> {
         let mut group = self.lock();
         let begun = group.records.len();
-        if let Err(error) = serde_json::to_writer(&mut group.records, decision) {
+        if let Err(error) = serde_json::to_writer(&mut group.records, record) {
             group.records.truncate(begun);
             return Err(error.into());
         }
         let end = group.records.len();
         group.ends.push(end);
-        group.latest = group.latest.max(decision.time);
+        group.latest = group.latest.max(time);
         Ok(Arc::clone(&group.fate))
     }
 

@@ -30,6 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ring::digest::{Context, SHA256};
+use serde::Serialize;
 use uuid::Uuid;
 
 use self::group::{Fate, Waiting};
@@ -81,7 +82,7 @@ impl Audit {
     /// # Errors
     /// It could not be written. Nothing of it is left in the file; the next record is tried afresh.
     pub fn append(&self, decision: &Decision) -> io::Result<()> {
-        self.0.enter(decision)?.settle()
+        self.0.enter(decision, decision.time)?.settle()
     }
 
     /// Writes the record of a decision together with those of other transfers that are decided now.
@@ -89,7 +90,7 @@ impl Audit {
     /// # Errors
     /// As [`Audit::append`]; all records of one write share its fate.
     pub async fn append_together(&self, decision: &Decision) -> io::Result<()> {
-        let entered = self.0.enter(decision)?;
+        let entered = self.0.enter(decision, decision.time)?;
         // Whoever is ready to run puts in a record before the first of them goes on.
         tokio::task::yield_now().await;
         entered.settle()
@@ -101,6 +102,15 @@ impl Audit {
     /// Why it could not.
     pub fn probe(&self) -> io::Result<()> {
         self.0.lock().probe(&self.0.directory, Timestamp::now())
+    }
+
+    /// Writes the record of something other than a decision, into the same chain. Its members begin with `id`, `time` and
+    /// `event`, by which lists of decisions know to leave it out.
+    ///
+    /// # Errors
+    /// As for [`Audit::append`].
+    pub fn note(&self, event: &impl Serialize, time: Timestamp) -> io::Result<()> {
+        self.0.enter(event, time)?.settle()
     }
 
     /// The latest records as JSON, the newest first. At most 1,000.
@@ -131,8 +141,8 @@ impl Audit {
 }
 
 impl Log {
-    fn enter(&self, decision: &Decision) -> io::Result<Entered<'_>> {
-        Ok(Entered { log: self, fate: self.waiting.enter(decision)? })
+    fn enter(&self, record: &impl Serialize, time: Timestamp) -> io::Result<Entered<'_>> {
+        Ok(Entered { log: self, fate: self.waiting.enter(record, time)? })
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {

@@ -86,9 +86,10 @@ impl Writer {
         self.file(directory, now)?.probe(&PROBE)
     }
 
-    /// The latest records, the newest first.
+    /// The latest records of decisions, the newest first.
     pub(super) fn recent(&self) -> impl Iterator<Item = &str> {
-        self.recent.written.iter().rev().flat_map(|written| written.lines.lines().rev()).take(RECENT)
+        let records = self.recent.written.iter().rev().flat_map(|written| written.lines.lines().rev());
+        records.filter(|record| !is_event(record)).take(RECENT)
     }
 
     fn append(&mut self, directory: &Path, latest: Timestamp) -> io::Result<()> {
@@ -133,6 +134,11 @@ impl Writer {
         }
         chain
     }
+}
+
+/// Whether a record is of something other than a decision: its third member says of what.
+fn is_event(record: &str) -> bool {
+    record.split(',').nth(2).is_some_and(|member| member.starts_with("\"event\":"))
 }
 
 impl Recent {

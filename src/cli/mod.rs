@@ -17,6 +17,8 @@ mod decide;
 
 pub mod demo;
 
+mod ledger;
+
 mod lookup;
 
 mod laws;
@@ -88,6 +90,9 @@ enum Command {
     Places(places::Places),
     /// Say what the gateway would decide about some content; nothing is sent or counted
     Decide(decide::Decide),
+    /// What the counters show, where they are going, what goes in and out of them
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
     /// Decide recorded transfers again under candidate rules, and print what changes
     Replay(replay::Options),
     /// Print the laws the packs carry: rule, article, threshold, outcome
@@ -181,6 +186,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
         Command::Where(places) => r#where::run(&places, config, out),
         Command::Places(places) => places::run(&places, config, out),
         Command::Decide(decide) => decide::run(&decide, config, out),
+        Command::Ledger(ledger) => ledger::run(&ledger, config, out),
         Command::Replay(options) => replay::run(&options, config, out),
         Command::Laws(laws) => laws::run(&laws, config, out),
         Command::Audit(audit) => audit::run(&audit, out),

@@ -153,6 +153,12 @@ pub struct Counter {
     pub title: Arc<str>,
     /// The highest bound a rule compares it with.
     pub highest: u64,
+    /// The first counts at which rules answer differently, with the days those rules are in force, in ascending order.
+    #[serde(skip)]
+    pub(super) turns: Vec<(u64, Days)>,
+    /// The numbers at which a condition turns, ascending.
+    #[serde(skip)]
+    pub(super) edges: Arc<[u64]>,
     /// Every bound a rule compares it with, the lowest first.
     #[serde(skip)]
     pub(super) bounds: Vec<u64>,

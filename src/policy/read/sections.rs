@@ -145,6 +145,8 @@ impl PackReader<'_> {
                 id,
                 title: titles.join(" or ").into(),
                 highest: 0,
+                turns: Vec::new(),
+                edges: Arc::default(),
                 bounds: Vec::new(),
                 classes,
                 window: window.unwrap_or(Window::Ever),
