@@ -144,7 +144,7 @@ impl<'d> Collector<'d> {
             category: spotted.category,
             detector: std::sync::Arc::clone(&spotted.detector.id),
             confidence: spotted.hit.confidence,
-            r#where: piece.at.exact(),
+            r#where: if self.tallies.keep == Keep::Values { piece.at.exact() } else { piece.at.shown() },
             start: spotted.start,
             end: spotted.end,
             value: (self.tallies.keep == Keep::Values).then(|| spotted.raw.to_owned()),
@@ -283,7 +283,7 @@ fn name(detectors: &Detectors, frame: &mut Frame, piece: &Piece<'_>, inside: boo
     } else if frame.named == Named::Unknown {
         let is_list = frame.container == Container::List;
         let is_part =
-            container_name(&piece.at.pattern(), piece.key, is_list).is_some_and(|name| detectors.keys.is_part(name));
+            container_name(&piece.at.trail(), piece.key, is_list).is_some_and(|name| detectors.keys.is_part(name));
         frame.named = if is_part { Named::Part } else { Named::Own };
     }
 }

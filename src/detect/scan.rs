@@ -85,6 +85,12 @@ pub(super) fn scan(detectors: &Detectors, target: &Target<'_>, scratch: &mut Scr
         if bytes.get(at) == Some(&b'@') {
             detectors.emails.iter().for_each(|&index| verify_email(detectors, index, target, at, scratch));
         }
+        let Some(beginning) = prefilter.beginning(bytes, spot) else { return };
+        for &index in detectors.marked.at(beginning) {
+            if reaches(detectors, index, target, at, scratch) {
+                verify(detectors, index, target, at, &Near::default(), scratch);
+            }
+        }
         let candidates = prefilter.candidates(bytes, spot).and(active);
         if candidates.is_empty() {
             return;

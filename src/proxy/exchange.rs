@@ -109,6 +109,10 @@ impl Exchange {
         if head.method == Method::TRACE {
             return Err(complaint(Complaint::new(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not forwarded.")));
         }
+        if head.method == Method::CONNECT {
+            let detail = "CONNECT opens a tunnel on a forward listener in HTTP/1.1, and not inside another tunnel.";
+            return Err(complaint(Complaint::new(StatusCode::METHOD_NOT_ALLOWED, detail)));
+        }
         let target = Target::of(head, &connection, &snapshot.settings).map_err(complaint)?;
         let client = connection.client_address(&head.headers);
         let authorization = authorization(head, &connection);
