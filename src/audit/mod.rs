@@ -159,10 +159,12 @@ impl Entered<'_> {
         }
         let mut writer = self.log.lock();
         // Somebody may have written it while this one waited for the lock. If not, it is in the group that waits.
-        self.fate.known().unwrap_or_else(|| {
+        if self.fate.known().is_none() {
             let group = self.log.waiting.take(writer.emptied());
-            writer.write(&self.log.directory, group)
-        })
+            writer.write(&self.log.directory, group);
+        }
+        // A writer that panicked has told nobody: then nothing may leave.
+        self.fate.known().unwrap_or_else(|| Err(io::Error::other("the record was lost")))
     }
 }
 

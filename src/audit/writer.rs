@@ -63,8 +63,8 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Writes a group with one write, all of it or nothing.
-    pub(super) fn write(&mut self, directory: &Path, group: Group) -> io::Result<()> {
+    /// Writes a group with one write, all of it or nothing, and tells it what became of it.
+    pub(super) fn write(&mut self, directory: &Path, group: Group) {
         let chain = self.build(&group);
         let outcome = self.append(directory, group.latest);
         if outcome.is_ok() {
@@ -73,7 +73,6 @@ impl Writer {
         }
         group.settle(&outcome);
         self.emptied = group;
-        outcome
     }
 
     /// Buffers to be used again.
