@@ -29,12 +29,13 @@ pub fn is_generic_name(name: &str) -> bool {
     let mut before = ' ';
     while let Some(next) = rest.next() {
         let begins = next.is_uppercase() && (before.is_lowercase() || rest.peek().is_some_and(|c| c.is_lowercase()));
-        if (!next.is_alphabetic() || begins) && !take(&mut word, &mut words) {
+        // A mark belongs to the letter before it, as in many scripts.
+        let is_letter = next.is_alphabetic() || is_mark(next);
+        if (!is_letter || begins) && !take(&mut word, &mut words) {
             return false;
         }
         match next {
-            // A mark that belongs to the letter before it, as many scripts have.
-            _ if next.is_alphabetic() || is_mark(next) => word.extend(next.to_lowercase()),
+            _ if is_letter => word.extend(next.to_lowercase()),
             '0'..='9' => digits += 1,
             '_' | '-' | '.' | ':' | '[' | ']' | '@' | '$' | ' ' => {}
             _ => return false,
