@@ -4,33 +4,41 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use http::StatusCode;
 use jiff::Timestamp;
-use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::AdminState;
+use super::problem::Problem;
+use super::{AdminState, counters};
 use crate::config::Snapshot;
-use crate::policy::{Fact, Mechanism, Pack};
+use crate::policy::{Ending, Fact, Mechanism, Pack};
+
+/// What a list of counters is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// New people by day as well.
+    #[serde(default)]
+    arrivals: bool,
+}
 
 /// `GET /api/v1/ledger`
-pub(super) async fn counters(State(state): State<AdminState>) -> Json<Value> {
-    let snapshot = state.live.now();
-    let rows = state.ledger.totals().into_iter().map(|(key, since, people)| {
-        let limit = limit(&snapshot, &key.pack, &key.counter);
-        json!({
-            "pack": key.pack,
-            "counter": key.counter,
-            "title": snapshot.packs.get(&key.pack).map(|pack| &pack.title),
-            "party": key.party,
-            "since": since,
-            "people": people,
-            "limit": limit,
-            "share": limit.map(|limit| people as f64 / limit as f64),
-        })
-    });
-    Json(json!({ "counters": rows.collect::<Vec<Value>>() }))
+pub(super) async fn counters(
+    State(state): State<AdminState>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Query(wanted) = wanted.map_err(|rejection| Problem::bad(rejection.body_text()))?;
+    let (snapshot, now) = (state.live.now(), Timestamp::now());
+    let rows = match wanted.arrivals {
+        true => counters::rows_with_arrivals(&snapshot, &state.ledger, now).await,
+        false => counters::rows(&snapshot, &state.ledger, now).await,
+    };
+    let rows = rows.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+    Ok(Json(json!({ "counters": rows })))
 }
 
 /// `GET /api/v1/packs`
@@ -43,18 +51,25 @@ pub(super) async fn packs(State(state): State<AdminState>) -> Json<Value> {
 /// `GET /api/v1/mechanisms`
 pub(super) async fn mechanisms(State(state): State<AdminState>) -> Json<Value> {
     let snapshot = state.live.now();
-    let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
-    let rows: Vec<Value> = snapshot.mechanisms.iter().map(|mechanism| held(mechanism, today)).collect();
+    let now = Timestamp::now();
+    let ending = |mechanism| snapshot.packs.ending(mechanism, &snapshot.enabled, now);
+    let rows: Vec<Value> =
+        snapshot.mechanisms.iter().map(|mechanism| held(mechanism, ending(mechanism), now)).collect();
     Json(json!({ "mechanisms": rows }))
 }
 
 /// Brings the gauges that nobody increments up to date: counters, the ends of mechanisms, the packs loaded.
-pub(super) fn measure(state: &AdminState, snapshot: &Snapshot) {
-    let totals = state.ledger.totals();
-    state.metrics.counters(totals.iter().map(|(key, _, people)| {
-        (&*key.pack, &*key.counter, *people, limit(snapshot, &key.pack, &key.counter).unwrap_or(0))
-    }));
-    let ends = snapshot.mechanisms.iter().filter_map(|mechanism| Some((&*mechanism.id, end(mechanism.until?)?)));
+pub(super) async fn measure(state: &AdminState, snapshot: &Snapshot) {
+    let now = Timestamp::now();
+    // Gauges of a store that does not answer stay as they were; its failure has a metric and makes the gateway unready.
+    if let Ok(rows) = counters::rows(snapshot, &state.ledger, now).await {
+        state.metrics.counters(&counters::shown(&rows));
+    }
+    state.metrics.waiting_to_be_counted(state.ledger.spooled());
+    let ends = snapshot.mechanisms.iter().filter_map(|mechanism| {
+        let ending = snapshot.packs.ending(mechanism, &snapshot.enabled, now)?;
+        Some((&*mechanism.id, ending.end.as_second()))
+    });
     state.metrics.mechanisms(ends);
     let versions: Vec<String> = snapshot.packs.iter().map(|pack| pack.updated.to_string()).collect();
     let packs = snapshot.packs.iter().zip(&versions);
@@ -75,18 +90,6 @@ pub(super) fn standing(snapshot: &Snapshot, id: &Arc<str>) -> &'static str {
     } else {
         "off"
     }
-}
-
-/// The highest bound a rule compares a counter with.
-fn limit(snapshot: &Snapshot, pack: &str, counter: &str) -> Option<u64> {
-    let counter = snapshot.packs.get(pack)?.counters.iter().find(|known| &*known.id == counter)?;
-    (counter.highest > 0).then_some(counter.highest)
-}
-
-/// The first second after the last valid day.
-fn end(until: Date) -> Option<i64> {
-    let next = until.tomorrow().ok()?.to_datetime(Time::midnight());
-    Some(TimeZone::UTC.to_timestamp(next).ok()?.as_second())
 }
 
 fn row(snapshot: &Snapshot, pack: &Pack) -> Value {
@@ -121,8 +124,9 @@ fn is_answered(snapshot: &Snapshot, name: &str) -> bool {
         || snapshot.importers.iter().any(|importer| importer.facts.get(name).is_some())
 }
 
-fn held(mechanism: &Mechanism, today: Date) -> Value {
-    let days_left = mechanism.until.and_then(|until| today.until(until).ok()).map(|span| span.get_days());
+fn held(mechanism: &Mechanism, ending: Option<Ending>, now: Timestamp) -> Value {
+    let today = TimeZone::UTC.to_datetime(now).date();
+    let days_left = ending.map(|ending| ending.days_left);
     let state = match (mechanism.from, days_left) {
         (Some(from), _) if today < from => "future",
         (_, Some(days)) if days < 0 => "expired",
@@ -136,20 +140,10 @@ fn held(mechanism: &Mechanism, today: Date) -> Value {
         "categories": mechanism.categories.iter().collect::<Vec<_>>(),
         "from": mechanism.from,
         "until": mechanism.until,
+        "ends": ending.map(|ending| ending.end),
         "filed": mechanism.filed,
         "in_scope": mechanism.in_scope,
         "state": state,
         "days_left": days_left,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::civil::date;
-
-    #[test]
-    fn a_mechanism_ends_when_its_last_day_is_over() {
-        assert_eq!(end(date(2026, 1, 31)), Some(1_769_904_000));
-    }
 }

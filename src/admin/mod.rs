@@ -16,6 +16,8 @@ mod bounds;
 
 mod console;
 
+pub mod counters;
+
 mod decide;
 
 mod decisions;
@@ -30,9 +32,13 @@ mod pac;
 
 mod page;
 
+pub mod people;
+
 mod probe;
 
 mod problem;
+
+pub mod seed;
 
 use std::future::Future;
 use std::io;
@@ -40,7 +46,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -108,6 +114,11 @@ fn routes() -> Vec<Route> {
         read("/api/v1/decisions", Token, get(decisions::list)),
         read("/api/v1/decisions/{id}", Token, get(decisions::one)),
         read("/api/v1/ledger", Token, get(inventory::counters)),
+        read(
+            "/api/v1/ledger/people",
+            Token,
+            get(people::list).merge(post(people::seed).layer(DefaultBodyLimit::max(BODY))),
+        ),
         read("/api/v1/packs", Token, get(inventory::packs)),
         read("/api/v1/mechanisms", Token, get(inventory::mechanisms)),
         write("/api/v1/decide", post(decide::answer)),

@@ -29,7 +29,7 @@ pub(super) async fn ready(State(state): State<AdminState>) -> Response {
 /// `GET /metrics`
 pub(super) async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
     let snapshot = state.live.now();
-    inventory::measure(&state, &snapshot);
+    inventory::measure(&state, &snapshot).await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render())
 }
 

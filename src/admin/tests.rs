@@ -51,7 +51,7 @@ fn state(directory: &Path, token: Option<&str>) -> AdminState {
     let ledger = Ledger::open(&settings.state).unwrap();
     let audit = Arc::new(Audit::open(&settings.audit_directory).unwrap());
     let metrics = Metrics::new();
-    let key = crate::ledger::digest_key(&settings.state).unwrap();
+    let key = ledger.key();
     let gate = Gate::new(live.clone(), ledger.clone(), audit.clone(), metrics.clone(), key);
     AdminState { live, gate, ledger, audit, metrics }
 }

@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use ring::digest::{Context, SHA256};
+use serde::Serialize;
 use uuid::Uuid;
 
 use self::file::DayFile;
@@ -100,6 +101,15 @@ impl Audit {
         self.lock().append(&self.0.directory, decision)
     }
 
+    /// Writes the record of something other than a decision, into the same chain. Its first member has to be its `id`.
+    /// Lists of decisions do not show it.
+    ///
+    /// # Errors
+    /// As for [`Audit::append`].
+    pub fn note(&self, event: &impl Serialize, time: jiff::Timestamp) -> io::Result<()> {
+        self.lock().write(&self.0.directory, event, time)
+    }
+
     /// The latest records as JSON, the newest first. At most 1,000.
     pub fn recent(&self, limit: usize) -> Vec<Arc<str>> {
         self.lock().recent.iter().take(limit).cloned().collect()
@@ -134,17 +144,22 @@ impl Audit {
 
 impl Writer {
     fn append(&mut self, directory: &Path, decision: &Decision) -> io::Result<()> {
-        let chain = self.build(decision)?;
-        let day = TimeZone::UTC.to_datetime(decision.time).date();
+        self.write(directory, decision, decision.time)?;
+        self.remember();
+        Ok(())
+    }
+
+    fn write(&mut self, directory: &Path, record: &impl Serialize, time: jiff::Timestamp) -> io::Result<()> {
+        let chain = self.build(record)?;
+        let day = TimeZone::UTC.to_datetime(time).date();
         let day = self.day.map_or(day, |open| open.max(day));
         let file = match self.file.take() {
-            Some(file) if file.is_of(day) && self.is_there(&file, decision.time)? => self.file.insert(file),
+            Some(file) if file.is_of(day) && self.is_there(&file, time)? => self.file.insert(file),
             _ => self.file.insert(DayFile::open(directory, day)?),
         };
         self.day = Some(day);
         file.append(&self.record)?;
         self.chain = chain;
-        self.remember();
         Ok(())
     }
 
@@ -158,11 +173,11 @@ impl Writer {
     }
 
     /// Puts the record into the buffer and gives its chain value.
-    fn build(&mut self, decision: &Decision) -> io::Result<String> {
+    fn build(&mut self, record: &impl Serialize) -> io::Result<String> {
         self.record.clear();
-        serde_json::to_writer(&mut self.record, decision)?;
+        serde_json::to_writer(&mut self.record, record)?;
         let chain = link(&self.chain, &self.record);
-        // A decision is an object with members: its last byte is the brace the chain goes before.
+        // A record is an object with members: its last byte is the brace the chain goes before.
         self.record.pop();
         self.record.extend_from_slice(b",\"chain\":\"");
         self.record.extend_from_slice(chain.as_bytes());

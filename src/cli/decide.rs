@@ -13,7 +13,7 @@ use serde_json::json;
 use super::content::{Input, Labels};
 use super::{Answer, Failure, Outcome, json_line, load, lookup, note};
 use crate::admin::Question;
-use crate::config::Snapshot;
+use crate::config::{Settings, Snapshot};
 use crate::gate::{self, Body, Stored};
 use crate::ledger::{self, Ledger};
 use crate::metrics::Metrics;
@@ -67,9 +67,9 @@ pub(super) fn run(decide: &Decide, config: Option<&Path>, out: &mut dyn Write) -
     };
     let imagined = question.imagine(Arc::clone(&snapshot), "decide").map_err(|unclear| Failure::Unable(unclear.0))?;
     let body = body(&input, snapshot.settings.limits.body)?;
-    let (ledger, key) = counters(&snapshot.settings.state)?;
     let metrics = Metrics::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (ledger, key) = runtime.block_on(counters(&snapshot.settings));
     let envelope = imagined.envelope();
     let rehearsal = gate::rehearse(&key, &metrics, ledger.as_ref(), &envelope, &body, imagined.now);
     let decision = runtime.block_on(rehearsal)?;
@@ -98,15 +98,20 @@ fn resolve(to: &str, snapshot: &mut Snapshot) {
 }
 
 /// The counters and the key people are counted under, if they can be had.
-fn counters(state: &Path) -> Result<(Option<Ledger>, DigestKey), Failure> {
-    if !state.join("digest.key").is_file() {
-        return Ok((None, DigestKey::ephemeral()));
+async fn counters(settings: &Settings) -> (Option<Ledger>, DigestKey) {
+    let never_counted =
+        settings.ledger == ledger::Settings::default() && !settings.state.join("digest.key").is_file();
+    if never_counted {
+        return (None, DigestKey::ephemeral());
     }
-    match Ledger::open(state) {
-        Ok(ledger) => Ok((Some(ledger), ledger::digest_key(state)?)),
+    match Ledger::start(&settings.ledger, &settings.state).await {
+        Ok(ledger) => {
+            let key = ledger.key();
+            (Some(ledger), key)
+        }
         Err(error) => {
             note(&format!("the counters cannot be asked ({error}); people are counted from zero"));
-            Ok((None, DigestKey::ephemeral()))
+            (None, DigestKey::ephemeral())
         }
     }
 }

@@ -17,6 +17,8 @@ mod decide;
 
 pub mod demo;
 
+mod ledger;
+
 mod lookup;
 
 mod laws;
@@ -95,6 +97,9 @@ enum Command {
     /// The audit log: follow its chain, list it
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// What the counters show, where they are going, what goes in and out of them
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
     /// Run scenarios of packs and examples of detectors
     Test(test::Test),
     /// The authority that interception signs with
@@ -183,6 +188,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
         Command::Replay(options) => replay::run(&options, config, out),
         Command::Laws(laws) => laws::run(&laws, config, out),
         Command::Audit(audit) => audit::run(&audit, out),
+        Command::Ledger(ledger) => ledger::run(&ledger, config, out),
         Command::Test(test) => test::run(&test, config, out),
         Command::Ca(ca) => ca::run(&ca, config, out),
         Command::Trust(trust) => trust::run(&trust, config, out),

@@ -139,6 +139,7 @@ fn keep_what_is_open(before: &Settings, next: &mut Settings) -> Vec<String> {
     keep("listeners", before.listeners != next.listeners);
     keep("admin address", before.admin.address != next.admin.address);
     keep("state directory", before.state != next.state);
+    keep("ledger", before.ledger != next.ledger);
     keep("audit directory", before.audit_directory != next.audit_directory);
     let ca =
         |settings: &Settings| (settings.interception.ca_certificate.clone(), settings.interception.ca_key.clone());
@@ -149,6 +150,7 @@ fn keep_what_is_open(before: &Settings, next: &mut Settings) -> Vec<String> {
     next.listeners.clone_from(&before.listeners);
     next.admin.address = before.admin.address;
     next.state.clone_from(&before.state);
+    next.ledger.clone_from(&before.ledger);
     next.audit_directory.clone_from(&before.audit_directory);
     next.interception.ca_certificate.clone_from(&before.interception.ca_certificate);
     next.interception.ca_key.clone_from(&before.interception.ca_key);

@@ -31,7 +31,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiff::ToSpan as _;
 use toml::de::DeTable;
 
 use crate::detect::Detectors;
@@ -55,9 +54,6 @@ pub use settings::{
 
 /// A configuration is written by people; anything larger is the wrong file.
 const LARGEST: u64 = 4 << 20;
-
-/// Mechanisms that end within this many days deserve a warning.
-const EXPIRY_NOTICE_DAYS: i32 = 60;
 
 /// Where configuration comes from. It can be loaded again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -188,7 +184,7 @@ impl Snapshot {
         warnings.extend(packs.warnings().iter().cloned());
         warnings.extend(no_law(name, &settings, &enabled, &packs));
         warnings.extend(places.warnings().into_iter().map(|text| warning(name, text)));
-        warnings.extend(expiring(name, &mechanisms, loaded));
+        warnings.extend(expiring(name, &packs, &enabled, &mechanisms, loaded));
         let rules_hash = hash(&packs, &detectors);
         Ok(Snapshot {
             settings,
@@ -266,18 +262,28 @@ fn no_law(file: &str, settings: &Settings, enabled: &Enabled, packs: &Packs) -> 
     Some(warning(file, message).help(help))
 }
 
-/// Mechanisms that have ended or soon will. The day is UTC's: a warning may come a day early or late.
-fn expiring(file: &str, mechanisms: &[Mechanism], now: Timestamp) -> Vec<Diagnostic> {
-    let today = now.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
-    let soon = today.saturating_add(EXPIRY_NOTICE_DAYS.days());
-    let ends = mechanisms.iter().filter_map(|mechanism| Some((mechanism, mechanism.until?)));
-    ends.filter(|(_, until)| *until <= soon)
-        .map(|(mechanism, until)| {
-            let verb = if until < today { "ended" } else { "ends" };
-            warning(file, format!("mechanism `{}` {verb} on {until}", mechanism.id))
-                .help("renew it and write the new dates")
-        })
-        .collect()
+/// Mechanisms that have ended or soon will, by the day where their law is.
+fn expiring(
+    file: &str,
+    packs: &Packs,
+    enabled: &Enabled,
+    mechanisms: &[Mechanism],
+    now: Timestamp,
+) -> Vec<Diagnostic> {
+    let ends = mechanisms.iter().filter_map(|mechanism| Some((mechanism, packs.ending(mechanism, enabled, now)?)));
+    ends.filter_map(|(mechanism, ending)| {
+        let (id, last) = (&mechanism.id, ending.last);
+        let message = match ending.notice() {
+            Some(notice) => {
+                let left = ending.days_left;
+                format!("mechanism `{id}` ends on {last}, within {notice} days ({left} left)")
+            }
+            None if ending.days_left < 0 => format!("mechanism `{id}` ended on {last}"),
+            None => return None,
+        };
+        Some(warning(file, message).help("renew it and write the new dates"))
+    })
+    .collect()
 }
 
 fn hash(packs: &Packs, detectors: &Detectors) -> Arc<str> {

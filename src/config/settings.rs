@@ -39,6 +39,10 @@ pub struct Settings {
     pub limits: Limits,
     /// What a failure of our own becomes.
     pub failure: Failure,
+    /// Where people are counted, and under which key.
+    pub ledger: crate::ledger::Settings,
+    /// From which share of a bound on decisions warn. Default 0.8.
+    pub near_limit: f64,
     /// Where the audit log is written.
     pub audit_directory: PathBuf,
     /// The admin door.

@@ -26,7 +26,7 @@ use jiff::Timestamp;
 
 use crate::audit::Audit;
 use crate::config::{Application, Live, OnFailure, Snapshot};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError};
 use crate::metrics::{FailureOutcome, Metrics, Stage};
 use crate::policy::{Case, FactSet, FactValue, Ground, Interest, Outcome};
 use crate::transfer::{
@@ -156,7 +156,8 @@ impl Gate {
         };
         let now = Timestamp::now();
         let case = envelope.case(now, &facts, &inspection.content);
-        let outcome = self.judge(envelope, &case, &inspection).await;
+        let mut outcome = self.judge(envelope, &case, &inspection).await;
+        envelope.forewarn(&case, &mut outcome);
         let known = Known { now, facts, found: inspection.found, lists };
         let decision = record::decision(envelope, known, inspection.content, outcome);
         self.conclude(decision, started)
@@ -221,30 +222,46 @@ impl Gate {
         if touches.is_empty() {
             return packs.decide(case, &[], &[]);
         }
-        let observing = envelope.snapshot.settings.mode == Mode::Observe;
         let counted = self
             .ledger
             .decide(touches, |counts| {
-                let outcome = packs.decide(case, touches, counts);
-                let leaves = observing || outcome.action < Action::Block;
+                let mut outcome = packs.decide(case, touches, counts);
+                let leaves = envelope.leaves(&outcome);
+                outcome.warnings.extend(envelope.near_limits(case, touches, counts, leaves));
                 (outcome, leaves)
             })
             .await;
-        counted.unwrap_or_else(|error| {
-            tracing::error!(%error, "the ledger failed");
-            match envelope.snapshot.settings.failure.ledger {
-                OnFailure::Closed => {
-                    self.metrics.failure(Stage::Ledger, FailureOutcome::Closed);
-                    LEDGER_FAILED.outcome()
-                }
-                OnFailure::Open => {
+        match counted {
+            Ok(outcome) => outcome,
+            Err(error) => self.uncounted(envelope, case, touches, &error).await,
+        }
+    }
+
+    /// What becomes of a transfer whose people could not be counted. Where that failure is open it is judged by what the
+    /// counters showed last, and its people are kept to be counted later.
+    async fn uncounted(
+        &self,
+        envelope: &Envelope<'_>,
+        case: &Case<'_>,
+        touches: &[Touch],
+        error: &LedgerError,
+    ) -> Outcome {
+        tracing::error!(%error, "the ledger failed");
+        if envelope.snapshot.settings.failure.ledger == OnFailure::Open && error.is_outage() {
+            let mut outcome = envelope.snapshot.packs.decide(case, touches, &self.ledger.last_seen(touches));
+            let leaves = envelope.leaves(&outcome);
+            let kept = if leaves { self.ledger.keep(touches).await } else { Ok(()) };
+            match kept {
+                Ok(()) => {
                     self.metrics.failure(Stage::Ledger, FailureOutcome::Open);
-                    let mut outcome = packs.decide(case, touches, &vec![Count::default(); touches.len()]);
                     outcome.warnings.push("ledger-failed".to_owned());
-                    outcome
+                    return outcome;
                 }
+                Err(error) => tracing::error!(%error, "people cannot be kept for later"),
             }
-        })
+        }
+        self.metrics.failure(Stage::Ledger, FailureOutcome::Closed);
+        LEDGER_FAILED.outcome()
     }
 
     /// The guard against content that rules ask about and nobody can read, where that failure is closed.
@@ -298,10 +315,13 @@ pub async fn rehearse(
     let packs = &envelope.snapshot.packs;
     let touches = packs.touches(&case);
     let counts = match ledger {
-        Some(ledger) => ledger.peek(&touches).map_err(std::io::Error::other)?,
+        Some(ledger) => ledger.peek(&touches).await.map_err(std::io::Error::other)?,
         None => touches.iter().map(|touch| Count { before: 0, adding: touch.people.len() as u64 }).collect(),
     };
     let mut outcome = packs.decide(&case, &touches, &counts);
+    let leaves = envelope.leaves(&outcome);
+    outcome.warnings.extend(envelope.near_limits(&case, &touches, &counts, leaves));
+    envelope.forewarn(&case, &mut outcome);
     advise(envelope, &case, &touches, &mut outcome, &inspection.found, true);
     let known = Known { now, facts, found: inspection.found, lists };
     Ok(record::decision(envelope, known, inspection.content, outcome))
@@ -318,7 +338,9 @@ fn advise(
 ) {
     let named = case.importer.host.as_deref().filter(|_| case.importer.place.basis == Basis::HostPattern);
     let blocked = named.filter(|_| outcome.action == Action::Block);
-    let elsewhere = blocked.map(|host| envelope.snapshot.places.elsewhere(host)).unwrap_or_default();
+    let elsewhere = blocked
+        .map(|host| envelope.snapshot.places.elsewhere(host, &case.exporter.place.countries))
+        .unwrap_or_default();
     let ground = Ground { found, elsewhere: &elsewhere, at_leisure };
     envelope.snapshot.packs.advise(case, touches, outcome, ground);
 }
@@ -339,6 +361,23 @@ impl<'a> Envelope<'a> {
         let more = application.into_iter().chain(listed_facts).chain(known).chain(self.facts);
         more.filter(|facts| !facts.is_empty()).for_each(|facts| merged.to_mut().merge(facts));
         (merged, listed.into_iter().map(|hit| hit.listed).collect())
+    }
+
+    /// Whether a transfer with this outcome leaves, and its people count.
+    fn leaves(&self, outcome: &Outcome) -> bool {
+        self.snapshot.settings.mode == Mode::Observe || outcome.action < Action::Block
+    }
+
+    /// Warnings of counters that a transfer brings near a bound.
+    fn near_limits(&self, case: &Case<'_>, touches: &[Touch], counts: &[Count], leaves: bool) -> Vec<String> {
+        let share = self.snapshot.settings.near_limit;
+        self.snapshot.packs.near_bounds(touches, counts, leaves, share, case.now)
+    }
+
+    /// Warnings of mechanisms relied on that end soon.
+    fn forewarn(&self, case: &Case<'_>, outcome: &mut Outcome) {
+        let Snapshot { packs, mechanisms, enabled, .. } = &**self.snapshot;
+        outcome.warnings.extend(packs.ending_soon(&outcome.mechanisms, mechanisms, enabled, case.now));
     }
 
     fn case<'c>(&'c self, now: Timestamp, facts: &'c FactSet, content: &'c Content) -> Case<'c> {

@@ -11,7 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::transfer::{Content, Country, Decision, Place};
@@ -26,6 +27,30 @@ const BUCKETS: [f64; 19] = [
 
 /// Formats that are wrapped around another one.
 const ENCODINGS: [&str; 7] = ["gzip", "deflate", "br", "zstd", "base64", "quoted-printable", "unknown"];
+
+/// The label `estimate`, in the order of [`CounterShown::reached`].
+const ESTIMATES: [&str; 3] = ["early", "likely", "late"];
+
+/// What a counter shows; of a counter per importer, the highest count and the importer nearest to its next limit.
+#[derive(Debug, Clone, Default)]
+pub struct CounterShown {
+    /// Pack id.
+    pub pack: Arc<str>,
+    /// Counter id.
+    pub counter: Arc<str>,
+    /// People in the window.
+    pub people: u64,
+    /// The highest bound of any rule.
+    pub limit: Option<u64>,
+    /// The lowest one not reached.
+    pub next_limit: Option<u64>,
+    /// People as a share of it.
+    pub ratio: Option<f64>,
+    /// New people a day.
+    pub new_per_day: Option<f64>,
+    /// When it is reached, in seconds since 1970: early, likely, late.
+    pub reached: [Option<i64>; 3],
+}
 
 /// All metrics of one gateway. Clones are the same metrics.
 #[derive(Debug, Clone)]
@@ -49,6 +74,11 @@ struct Families {
     spooled_bytes: IntGaugeVec,
     counter_people: Replaced,
     counter_limit: Replaced,
+    counter_next_limit: Replaced,
+    counter_next_limit_ratio: Replaced,
+    counter_new_per_day: Replaced,
+    counter_forecast: Replaced,
+    ledger_spooled: IntGauge,
     mechanism_expiry: Replaced,
     failures: IntCounterVec,
     reload_successful: IntGauge,
@@ -59,7 +89,7 @@ struct Families {
 /// A gauge whose series are set all at once; those that are no longer named go away.
 #[derive(Debug)]
 struct Replaced {
-    gauge: IntGaugeVec,
+    gauge: GaugeVec,
     named: Mutex<BTreeSet<Vec<String>>>,
 }
 
@@ -90,6 +120,11 @@ impl Metrics {
             spooled_bytes: gauges(&registry, names::SPOOLED_BYTES),
             counter_people: Replaced::new(&registry, names::COUNTER_PEOPLE),
             counter_limit: Replaced::new(&registry, names::COUNTER_LIMIT),
+            counter_next_limit: Replaced::new(&registry, names::COUNTER_NEXT_LIMIT),
+            counter_next_limit_ratio: Replaced::new(&registry, names::COUNTER_NEXT_LIMIT_RATIO),
+            counter_new_per_day: Replaced::new(&registry, names::COUNTER_NEW_PER_DAY),
+            counter_forecast: Replaced::new(&registry, names::COUNTER_FORECAST),
+            ledger_spooled: register(&registry, IntGauge::with_opts(opts(names::LEDGER_SPOOLED))),
             mechanism_expiry: Replaced::new(&registry, names::MECHANISM_EXPIRY),
             failures: counters(&registry, names::FAILURES),
             reload_successful: register(&registry, IntGauge::with_opts(opts(names::RELOAD_SUCCESSFUL))),
@@ -163,32 +198,40 @@ impl Metrics {
         self.0.failures.with_label_values(&[stage.as_str(), outcome.as_str()]).inc();
     }
 
-    /// What all counters show: pack, counter, people, and the limit or 0 for none. Replaces what was shown before. Of a
-    /// counter that is named more than once (per importer) the highest number is shown.
-    pub fn counters<'a>(&self, totals: impl IntoIterator<Item = (&'a str, &'a str, u64, u64)>) {
-        let mut people = BTreeMap::new();
-        let mut limits = BTreeMap::new();
-        for (pack, counter, total, limit) in totals {
-            let labels = vec![pack.to_owned(), counter.to_owned()];
-            if limit > 0 {
-                limits.insert(labels.clone(), clamp(limit));
-            }
-            let shown = people.entry(labels).or_insert(0);
-            *shown = clamp(total).max(*shown);
-        }
-        self.0.counter_people.set(people);
-        self.0.counter_limit.set(limits);
+    /// What all counters show. Replaces what was shown before.
+    pub fn counters(&self, shown: &[CounterShown]) {
+        let of = |value: fn(&CounterShown) -> Option<f64>| {
+            let labels = |one: &CounterShown| vec![one.pack.to_string(), one.counter.to_string()];
+            shown.iter().filter_map(|one| Some((labels(one), value(one)?))).collect()
+        };
+        self.0.counter_people.set(of(|one| Some(one.people as f64)));
+        self.0.counter_limit.set(of(|one| one.limit.map(|limit| limit as f64)));
+        self.0.counter_next_limit.set(of(|one| one.next_limit.map(|limit| limit as f64)));
+        self.0.counter_next_limit_ratio.set(of(|one| one.ratio));
+        self.0.counter_new_per_day.set(of(|one| one.new_per_day));
+        let forecasts = shown.iter().flat_map(|one| {
+            let days = ESTIMATES.iter().zip(one.reached).filter_map(|(estimate, day)| Some((*estimate, day?)));
+            days.map(|(estimate, day)| {
+                (vec![one.pack.to_string(), one.counter.to_string(), estimate.to_owned()], day as f64)
+            })
+        });
+        self.0.counter_forecast.set(forecasts.collect());
+    }
+
+    /// So many people wait to be counted.
+    pub fn waiting_to_be_counted(&self, people: u64) {
+        self.0.ledger_spooled.set(clamp(people));
     }
 
     /// When all mechanisms end, in seconds since 1970. Replaces what was shown before.
     pub fn mechanisms<'a>(&self, ends: impl IntoIterator<Item = (&'a str, i64)>) {
-        self.0.mechanism_expiry.set(ends.into_iter().map(|(id, end)| (vec![id.to_owned()], end)).collect());
+        self.0.mechanism_expiry.set(ends.into_iter().map(|(id, end)| (vec![id.to_owned()], end as f64)).collect());
     }
 
     /// All packs that are loaded: id, version, hash. Replaces what was shown before.
     pub fn rules<'a>(&self, packs: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>) {
         let labels = |(pack, version, hash): (&str, &str, &str)| vec![pack.into(), version.into(), hash.into()];
-        self.0.rules_info.set(packs.into_iter().map(|pack| (labels(pack), 1)).collect());
+        self.0.rules_info.set(packs.into_iter().map(|pack| (labels(pack), 1.0)).collect());
     }
 
     /// The configuration was read: it runs now, or it was refused. The start counts as a reading.
@@ -239,10 +282,11 @@ impl Families {
 
 impl Replaced {
     fn new(registry: &Registry, name: MetricName) -> Replaced {
-        Replaced { gauge: gauges(registry, name), named: Mutex::new(BTreeSet::new()) }
+        let gauge = register(registry, GaugeVec::new(opts(name), name.labels));
+        Replaced { gauge, named: Mutex::new(BTreeSet::new()) }
     }
 
-    fn set(&self, values: BTreeMap<Vec<String>, i64>) {
+    fn set(&self, values: BTreeMap<Vec<String>, f64>) {
         let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
         for (labels, value) in &values {
             self.gauge.with_label_values(labels).set(*value);

@@ -84,10 +84,35 @@ pub(super) const COUNTER_PEOPLE: MetricName = gauge(
 );
 pub(super) const COUNTER_LIMIT: MetricName =
     gauge("tidegate_counter_limit", &["pack", "counter"], "The highest bound any rule sets to a counter.");
+pub(super) const COUNTER_NEXT_LIMIT: MetricName = gauge(
+    "tidegate_counter_next_limit",
+    &["pack", "counter"],
+    "The lowest count not yet reached at which a rule answers differently; of a counter per importer, for the importer nearest to it.",
+);
+pub(super) const COUNTER_NEXT_LIMIT_RATIO: MetricName = gauge(
+    "tidegate_counter_next_limit_ratio",
+    &["pack", "counter"],
+    "People as a share of that next limit; once every limit is reached, of the highest.",
+);
+pub(super) const COUNTER_NEW_PER_DAY: MetricName = gauge(
+    "tidegate_counter_new_people_per_day",
+    &["pack", "counter"],
+    "New people a day over the last 28 whole days, of the importer nearest to its limit.",
+);
+pub(super) const COUNTER_FORECAST: MetricName = gauge(
+    "tidegate_counter_forecast_timestamp_seconds",
+    &["pack", "counter", "estimate"],
+    "The day the next limit is reached at the present rate, in seconds since 1970; absent when that is not within a year.",
+);
+pub(super) const LEDGER_SPOOLED: MetricName = gauge(
+    "tidegate_ledger_spooled_people",
+    &[],
+    "People of transfers that left while the ledger could not be asked, who wait to be counted.",
+);
 pub(super) const MECHANISM_EXPIRY: MetricName = gauge(
     "tidegate_mechanism_expiry_timestamp_seconds",
     &["mechanism"],
-    "When a mechanism ends, in seconds since 1970.",
+    "When a mechanism ends, in seconds since 1970: midnight after its last day where its law is.",
 );
 pub(super) const FAILURES: MetricName = counter(
     "tidegate_failures_total",
@@ -126,6 +151,11 @@ pub const NAMES: &[MetricName] = &[
     SPOOLED_BYTES,
     COUNTER_PEOPLE,
     COUNTER_LIMIT,
+    COUNTER_NEXT_LIMIT,
+    COUNTER_NEXT_LIMIT_RATIO,
+    COUNTER_NEW_PER_DAY,
+    COUNTER_FORECAST,
+    LEDGER_SPOOLED,
     MECHANISM_EXPIRY,
     FAILURES,
     RELOAD_SUCCESSFUL,

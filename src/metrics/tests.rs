@@ -51,6 +51,19 @@ fn decision() -> Decision {
     }
 }
 
+fn counter(pack: &str, counter: &str, people: u64, limit: Option<u64>) -> CounterShown {
+    CounterShown {
+        pack: pack.into(),
+        counter: counter.into(),
+        people,
+        limit,
+        next_limit: limit,
+        ratio: limit.map(|limit| people as f64 / limit as f64),
+        new_per_day: Some(0.25),
+        reached: [None, Some(1_800_000_000), None],
+    }
+}
+
 fn everything() -> Metrics {
     let metrics = Metrics::new();
     metrics.decided(&decision(), 0.001);
@@ -58,7 +71,7 @@ fn everything() -> Metrics {
     metrics.detected(0.001);
     metrics.upstream_request();
     drop((metrics.connection_opened("egress"), metrics.held("egress", 1), metrics.spooled("egress", 1)));
-    metrics.counters([("cn", "plain", 5, 10), ("cn", "plain", 3, 10), ("eu", "all", 7, 0)]);
+    metrics.counters(&[counter("cn", "plain", 5, Some(10)), counter("eu", "all", 7, None)]);
     metrics.mechanisms([("SC-1", 1_800_000_000)]);
     metrics.rules([("cn", "2026-11-22", "sha256:0")]);
     metrics.reloaded(true);
@@ -99,6 +112,8 @@ fn a_decision_becomes_numbers_and_nothing_of_the_message_is_shown() {
         r#"tidegate_counter_people{counter="plain",pack="cn"} 5"#,
         r#"tidegate_counter_people{counter="all",pack="eu"} 7"#,
         r#"tidegate_counter_limit{counter="plain",pack="cn"} 10"#,
+        r#"tidegate_counter_next_limit_ratio{counter="plain",pack="cn"} 0.5"#,
+        r#"tidegate_counter_forecast_timestamp_seconds{counter="plain",estimate="likely",pack="cn"} 1800000000"#,
         r#"tidegate_failures_total{outcome="closed",stage="ledger"} 0"#,
         r#"tidegate_connections_open{listener="egress"} 0"#,
         r#"tidegate_config_last_reload_successful 1"#,
@@ -111,7 +126,7 @@ fn a_decision_becomes_numbers_and_nothing_of_the_message_is_shown() {
 #[test]
 fn series_that_are_no_longer_named_go_away() {
     let metrics = everything();
-    metrics.counters([("cn", "other", 1, 2)]);
+    metrics.counters(&[counter("cn", "other", 1, Some(2))]);
     metrics.mechanisms([]);
     metrics.rules([("cn", "2026-12-01", "sha256:1")]);
     let text = metrics.render();

@@ -1,10 +1,12 @@
 //! Which counters a transfer adds to, and since when their people count.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
 
+use super::condition::Condition;
 use super::pack::{Counter, Pack, Window};
 use super::view::{Carried, Scene, belonging, views};
 use super::{Case, Packs};
@@ -47,7 +49,35 @@ fn touched(pack: &Pack, index: usize, scene: &Scene<'_>) -> Vec<Touch> {
 fn touch(pack: &Pack, counter: &Counter, people: Vec<Digest>, day: Date, scene: &Scene<'_>) -> Touch {
     let party = counter.per_importer.then(|| name(scene.case.importer));
     let key = CounterKey { pack: pack.id.clone(), counter: counter.id.clone(), party };
-    Touch { key, since: counter.window.since(day), day, people }
+    let (since, bounds) = (counter.window.since(day), counter.bounds.clone());
+    Touch { key, since, day, people, bounds }
+}
+
+impl Pack {
+    /// Tells each counter at which numbers a condition of the pack turns. Data without a known person counts as one more
+    /// ([`Carried::count`]), so the number before is listed too.
+    pub(super) fn with_bounds(mut self) -> Pack {
+        let mut turns: Vec<BTreeSet<u64>> = vec![BTreeSet::new(); self.counters.len()];
+        let mut visit = |condition: &Condition, _| {
+            if let Condition::Counter(index, bounds) | Condition::Counted(index, bounds) = condition
+                && let Some(turns) = turns.get_mut(*index)
+            {
+                let ends = [bounds.min, bounds.max.map(|max| max.saturating_add(1))];
+                let numbers = ends.into_iter().flatten().flat_map(|turn| [turn.saturating_sub(1), turn]);
+                turns.extend(numbers.filter_map(|number| u64::try_from(number).ok()).filter(|number| *number > 0));
+            }
+        };
+        let rules = self.rules.iter().map(|rule| &rule.when);
+        let exemptions = self.exemptions.iter().map(|exemption| &exemption.when);
+        let needs = self.needs.iter().flat_map(|need| need.when.iter().chain(&need.met_when));
+        let rows = self.lists.iter().flat_map(|list| list.rows.iter().filter_map(|row| row.when.as_ref()));
+        let all = rules.chain(exemptions).chain(needs).chain(rows).chain(&self.scope.when);
+        all.for_each(|condition| condition.walk(false, &mut visit));
+        for (counter, turns) in self.counters.iter_mut().zip(turns) {
+            counter.bounds = turns.into_iter().collect();
+        }
+        self
+    }
 }
 
 /// Who belongs to one of some classes.

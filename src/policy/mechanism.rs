@@ -119,7 +119,7 @@ impl Mechanism {
     }
 
     /// The last valid day: the one written down, or the end of the term the statute gives.
-    fn last_day(&self, need: &Need) -> Option<Date> {
+    pub(super) fn last_day(&self, need: &Need) -> Option<Date> {
         let lapses = || {
             let span = match need.lasts? {
                 Term::WorkingDays(_) => return None,

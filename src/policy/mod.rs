@@ -16,6 +16,7 @@ mod condition;
 mod confidence;
 mod counter;
 mod decide;
+mod early;
 mod fact;
 mod index;
 mod lint;
@@ -37,6 +38,7 @@ use serde::Serialize;
 
 pub use self::advice::Ground;
 pub use self::confidence::Unsettled;
+pub use self::early::{Ending, Standing};
 pub use self::fact::{About, Elapsed, Fact, FactError, FactSet, FactType, FactValue};
 pub use self::mechanism::Mechanism;
 pub use self::pack::{Authority, Confidence, Counter, Exemption, Need, Pack, PackKind, Rank, Rule};

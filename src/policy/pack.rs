@@ -155,7 +155,13 @@ pub struct Counter {
     pub highest: u64,
     /// Every bound a rule compares it with, the lowest first.
     #[serde(skip)]
-    pub(super) bounds: Vec<u64>,
+    pub(super) written: Vec<u64>,
+    /// The first counts at which rules answer differently, with the days those rules are in force, in ascending order.
+    #[serde(skip)]
+    pub(super) turns: Vec<(u64, Days)>,
+    /// The numbers at which a condition turns, ascending.
+    #[serde(skip)]
+    pub(super) bounds: Arc<[u64]>,
     #[serde(skip)]
     pub(super) classes: u32,
     #[serde(skip)]

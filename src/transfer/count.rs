@@ -29,6 +29,16 @@ pub struct Touch {
     pub day: Date,
     /// The people, each once.
     pub people: Vec<Digest>,
+    /// Where the outcome may turn, ascending: `n` is listed if a rule may say something else with `n` people in the
+    /// counter, this transfer included, than with `n - 1`.
+    pub bounds: Arc<[u64]>,
+}
+
+impl Touch {
+    /// The highest number at which the outcome may turn; above it all numbers are alike.
+    pub fn highest(&self) -> u64 {
+        self.bounds.last().copied().unwrap_or(0)
+    }
 }
 
 /// What a counter shows for one touch.

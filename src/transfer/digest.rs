@@ -9,6 +9,20 @@ use ring::hmac;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 16]);
 
+impl Digest {
+    /// A digest written as 32 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Digest> {
+        let mut digest = [0u8; 16];
+        if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (index, byte) in digest.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
+        }
+        Some(Digest(digest))
+    }
+}
+
 /// The secret under which identifiers become digests. It never leaves the state directory.
 #[derive(Clone)]
 pub struct DigestKey(hmac::Key);

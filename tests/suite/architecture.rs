@@ -15,7 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ledger", &["transfer"]),
     ("audit", &["transfer"]),
     ("metrics", &["transfer"]),
-    ("config", &["transfer", "diagnostic", "place", "decode", "detect", "policy"]),
+    ("config", &["transfer", "diagnostic", "place", "decode", "detect", "policy", "ledger"]),
     ("gate", &["transfer", "decode", "detect", "policy", "ledger", "audit", "metrics", "config"]),
     ("proxy", &["transfer", "gate", "place", "config", "metrics"]),
     ("admin", &["transfer", "diagnostic", "gate", "config", "ledger", "audit", "metrics", "policy"]),

@@ -13,6 +13,8 @@ use promql_parser::util::{ExprVisitor, walk_expr};
 use serde_json::Value;
 use tidegate::metrics::{Kind, NAMES};
 
+use crate::harness::run;
+
 /// Labels Prometheus itself puts on what it scrapes.
 const TARGET: [&str; 2] = ["instance", "job"];
 
@@ -164,6 +166,23 @@ fn every_expression_asks_for_metrics_and_labels_that_exist() {
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert!(count > 50, "only {count} expressions were found");
+}
+
+/// Prometheus itself reads the alerts, and fires each of them when it should and not before.
+#[test]
+fn alerts_fire_when_they_should() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let check = run("/usr/bin/promtool", &["check", "rules", "dashboards/alerts.yml"], root, b"");
+    assert_eq!(check.code, 0, "{}{}", check.stdout, check.stderr);
+    let mut tests: Vec<String> = fs::read_dir(root.join("tests/data/alerts"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().display().to_string())
+        .collect();
+    tests.sort();
+    let mut arguments = vec!["test", "rules"];
+    arguments.extend(tests.iter().map(String::as_str));
+    let tested = run("/usr/bin/promtool", &arguments, root, b"");
+    assert_eq!(tested.code, 0, "{}{}", tested.stdout, tested.stderr);
 }
 
 #[test]

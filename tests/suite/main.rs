@@ -28,6 +28,12 @@ mod hostile; // malformed, oversized, encoded, aimed at the inside
 
 mod lifecycle; // start, stop, kill, counts that stay
 
+mod bounds; // many clients at a bound, one gateway and several
+
+mod crashes; // kill -9 at random moments: the count is never under
+
+mod midnight; // windows and mechanisms at their ends, with a clock that is moved
+
 mod reload; // changes under load
 
 mod startup; // mistakes in files
@@ -47,6 +53,10 @@ mod replay; // recorded transfers under candidate rules
 mod documents; // the README keeps its word
 
 mod rules; // packs, scenarios, and what is said of them
+
+mod ledger_store; // the store of a fleet: its key, its failures
+
+mod ledger_commands; // what people see of the counters: show, forecast, export, import, repair; early warnings
 
 mod detection; // what the detectors find, and what they leave alone
 

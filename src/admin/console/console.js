@@ -515,11 +515,11 @@ async function findById(id) {
 
 function showCounters(counters) {
   if (!counters.length) return [empty("No person counted yet", "Counters start when a transfer falls under a pack that counts people.")];
-  const sorted = [...counters].sort((a, b) => (b.share ?? 0) - (a.share ?? 0));
+  const sorted = [...counters].sort((a, b) => (b.next_share ?? 0) - (a.next_share ?? 0));
   return sorted.map((counter) => {
     const name = counter.counter.replaceAll("-", " ").replace(/^./, (letter) => letter.toUpperCase());
-    const limit = counter.limit;
-    const share = counter.share ?? 0;
+    const limit = counter.next_limit ?? counter.limit;
+    const share = counter.next_share ?? 0;
     return el("div", { class: "item" },
       el("div", { class: "item-head" }, el("span", {}, name),
         limit ? pill(share >= 1 ? "grave" : share >= 0.8 ? "warn" : "permit", `${Math.floor(share * 1000) / 10} %`) : null),
@@ -527,8 +527,16 @@ function showCounters(counters) {
       el("div", { class: "numbers" },
         el("span", {}, el("strong", {}, number.format(counter.people)), limit ? ` of ${plural(limit, "person", "people")}` : counter.people === 1 ? " person" : " people"),
         el("span", {}, `since ${counter.since}`)),
+      counter.forecast ? el("div", { class: "under" }, outlook(counter.forecast)) : null,
       el("div", { class: "under" }, el("code", {}, `${counter.pack}/${counter.counter}`), counter.party ? ` for ${counter.party}` : ""));
   });
+}
+
+/** When the next bound is reached, in words. */
+function outlook({ per_day, days, early, likely, late }) {
+  const rate = `${number.format(Math.round(per_day * 10) / 10)} new a day over ${plural(days, "day")}`;
+  if (!likely) return early ? `${rate}; the bound is reached on ${early} at the earliest` : `${rate}; the bound is not reached within a year`;
+  return `${rate}; the bound is reached about ${likely} (${early ?? "?"} to ${late ?? "beyond a year"})`;
 }
 
 function showMechanisms(mechanisms) {

@@ -25,7 +25,7 @@ use crate::audit::Audit;
 use crate::config::Live;
 use crate::diagnostic::Diagnostic;
 use crate::gate::Gate;
-use crate::ledger::{self, Ledger};
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use line::Printer;
@@ -90,7 +90,7 @@ impl Gateway {
     async fn start(live: Live, audit: Arc<Audit>, world: &World) -> io::Result<Gateway> {
         let state = live.now().settings.state.clone();
         let ledger = Ledger::open(&state).map_err(io::Error::other)?;
-        let key = ledger::digest_key(&state)?;
+        let key = ledger.key();
         let metrics = Metrics::new();
         metrics.reloaded(true);
         let gate = Gate::new(live.clone(), ledger.clone(), Arc::clone(&audit), metrics.clone(), key);

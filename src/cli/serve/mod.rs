@@ -27,7 +27,7 @@ use crate::audit::Audit;
 use crate::config::{Live, Reloaded, Settings};
 use crate::diagnostic::Diagnostic;
 use crate::gate::Gate;
-use crate::ledger::{self, Ledger};
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use crate::transfer::Country;
@@ -105,11 +105,11 @@ impl Gateway {
         let settings = &snapshot.settings;
         // Signals first: a stop that arrives during the start is not lost.
         let (hang_up, terminate) = (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?);
-        let ledger = Ledger::open(&settings.state).map_err(io::Error::other)?;
+        let ledger = Ledger::start(&settings.ledger, &settings.state).await.map_err(io::Error::other)?;
         let audit = Arc::new(Audit::open(&settings.audit_directory).map_err(|error| {
             io::Error::new(error.kind(), format!("audit log in {}: {error}", settings.audit_directory.display()))
         })?);
-        let key = ledger::digest_key(&settings.state)?;
+        let key = ledger.key();
         let metrics = Metrics::new();
         metrics.reloaded(true);
         let gate = Gate::new(live.clone(), ledger.clone(), Arc::clone(&audit), metrics.clone(), key);

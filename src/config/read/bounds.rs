@@ -1,4 +1,4 @@
-//! What a message may cost and what a failure becomes: `[limits]`, `[failure]`, `[ledger]`, `[audit]`, `drain`.
+//! What a message may cost and what a failure becomes: `[limits]`, `[failure]`, `[audit]`, `drain`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -73,20 +73,6 @@ pub(super) fn failure(top: &Section<'_>) -> Failure {
     };
     section.finish();
     failure
-}
-
-/// `[ledger]`: the one store there is.
-pub(super) fn ledger(top: &Section<'_>) {
-    let section = top.section("ledger", "[ledger]");
-    if let Some(store) = section.at("store", value::text) {
-        let help = "write store = \"embedded\", or leave it out";
-        if store.value.starts_with("redis://") || store.value.starts_with("rediss://") {
-            section.document().advise(&store.span, "the fleet store (Redis) is not in this version", help);
-        } else if store.value != "embedded" {
-            section.document().advise(&store.span, format!("unknown store `{}`", store.value), help);
-        }
-    }
-    section.finish();
 }
 
 /// `[audit]`.

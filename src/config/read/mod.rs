@@ -5,6 +5,8 @@
 
 mod bounds;
 
+mod counting;
+
 mod doors;
 
 mod holdings;
@@ -74,6 +76,7 @@ pub(super) fn file<'d>(top: &Section<'d>, reading: &Reading<'d>, origin: &Origin
     let lists = lists::lists(top, reading);
     let (importers, declarations) = parties::importers(top, reading, !lists.is_empty());
     lists::warn_of_contradictions(&lists, &importers, reading);
+    let (ledger, near_limit) = counting::ledger(top, reading);
     let settings = Settings {
         mode: top.word("mode", MODES).unwrap_or(Mode::Enforce),
         exporter: parties::exporter(top, reading, origin.from),
@@ -84,6 +87,8 @@ pub(super) fn file<'d>(top: &Section<'d>, reading: &Reading<'d>, origin: &Origin
         upstream: doors::upstream(top, reading),
         limits: bounds::limits(top),
         failure: bounds::failure(top),
+        ledger,
+        near_limit,
         audit_directory: bounds::audit(top, reading, &state),
         admin: doors::admin(top, reading, &listeners),
         drain: top.get("drain", value::duration).unwrap_or(bounds::DRAIN),
@@ -91,7 +96,6 @@ pub(super) fn file<'d>(top: &Section<'d>, reading: &Reading<'d>, origin: &Origin
         interception,
         state,
     };
-    bounds::ledger(top);
     Written {
         settings,
         importers,

@@ -116,7 +116,7 @@ impl<'r> PackReader<'r> {
         self.reader.topic(Topic::Top);
         let counted = self.note_bounds(&rules);
         self.report_unused();
-        Some(Pack {
+        let pack = Pack {
             id: self.read_id(top)?,
             title: top.need_text("title"),
             kind: self.read_kind(top)?,
@@ -137,7 +137,8 @@ impl<'r> PackReader<'r> {
             calendar,
             counted,
             index,
-        })
+        };
+        Some(pack.with_bounds())
     }
 
     fn read_kind(&self, top: &Table<'_>) -> Option<PackKind> {

@@ -234,13 +234,16 @@ impl PackReader<'_> {
                 if let Some(counter) = self.counters.get_mut(index) {
                     let bound = bounds.written.or(bounds.max).and_then(|bound| u64::try_from(bound).ok());
                     counter.highest = counter.highest.max(bound.unwrap_or(0));
-                    counter.bounds.extend(bound);
+                    counter.written.extend(bound);
+                    let turns = bounds.min.into_iter().chain(bounds.max.map(|max| max.saturating_add(1)));
+                    counter.turns.extend(turns.filter_map(|turn| Some((u64::try_from(turn).ok()?, rule.days()))));
                 }
             });
         }
         for counter in &mut self.counters {
-            counter.bounds.sort_unstable();
-            counter.bounds.dedup();
+            counter.turns.sort_unstable_by_key(|(turn, _)| *turn);
+            counter.written.sort_unstable();
+            counter.written.dedup();
         }
         counted
     }

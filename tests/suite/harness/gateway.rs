@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use serde_json::Value;
 
 use super::clients::{self, Output};
-use super::{Raw, Reply, Setup, admin, eventually};
+use super::{Raw, Reply, Setup, admin, clock, eventually};
 
 /// Pieces of every invented person. No log line may hold one.
 const TRACES_OF_PEOPLE: [&str; 6] =
@@ -47,7 +47,7 @@ impl Gateway {
             None => Command::new(env!("CARGO_BIN_EXE_tidegate")),
             Some(bytes) => limited(bytes),
         };
-        let mut child = command
+        command
             .args(["serve", "--config"])
             .arg(&config)
             .env_clear()
@@ -56,15 +56,22 @@ impl Gateway {
             .current_dir(setup.directory())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::piped());
+        if setup.has_clock() {
+            clock::give(&mut command, setup.directory());
+        }
+        let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let readers = vec![
             collect(child.stdout.take().unwrap(), Arc::clone(&log)),
             collect(child.stderr.take().unwrap(), Arc::clone(&log)),
         ];
         Gateway { setup, child, log, readers }
+    }
+
+    /// Moves the clock it sees to a moment, from which it runs on.
+    pub fn set_clock(&self, moment: &str) {
+        clock::set(self.setup.directory(), moment);
     }
 
     /// Everything it has written so far.

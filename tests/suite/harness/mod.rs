@@ -4,23 +4,28 @@
 mod admin;
 mod certificates;
 mod clients;
+mod clock;
 mod gateway;
+mod load;
 mod nginx;
 mod origin;
 mod people;
 mod ports;
 mod raw;
+mod redis;
 mod setup;
 
 pub use admin::Sample;
 pub use certificates::Root;
 pub use clients::{Output, curl_failure, run, tidegate};
 pub use gateway::Gateway;
+pub use load::{Fate, Load, mixed, singly};
 pub use nginx::Nginx;
 pub use origin::Origin;
-pub use people::{Person, person, pupils};
+pub use people::{Person, numbers_in, person, pupils};
 pub use ports::free_port;
 pub use raw::{Raw, Reply, get, post};
+pub use redis::Redis;
 pub use setup::Setup;
 
 use std::time::{Duration, Instant};

@@ -13,7 +13,7 @@
 //! | what a test put with [`Origin::serve`] | that |
 //! | others | JSON: how many bytes came, and their SHA-256 |
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -23,6 +23,8 @@ use std::time::Duration;
 
 use ring::digest::{Context, SHA256};
 use serde_json::json;
+
+use super::numbers_in;
 
 /// Bodies up to this size are kept whole, larger ones only counted and hashed.
 const KEPT: usize = 4 << 20;
@@ -110,6 +112,15 @@ impl Origin {
     /// Requests received whole so far.
     pub fn requests(&self) -> Vec<Recorded> {
         self.memory.requests.lock().unwrap().clone()
+    }
+
+    /// The numbers of all people whose data reached it, each once.
+    pub fn people(&self) -> BTreeSet<u32> {
+        let requests = self.memory.requests.lock().unwrap();
+        requests
+            .iter()
+            .flat_map(|request| numbers_in(&String::from_utf8_lossy(&request.body)).collect::<Vec<_>>())
+            .collect()
     }
 
     /// The only request received.

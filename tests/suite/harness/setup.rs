@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::{Gateway, Root, free_port};
+use super::{Gateway, Root, clock, free_port};
 
 const PLACES: [&str; 5] = ["US", "SG", "CN", "DE", "RU"];
 
@@ -32,6 +32,7 @@ pub struct Setup {
     names: String,
     log: String,
     file_limit: Option<u64>,
+    clock: bool,
 }
 
 impl Setup {
@@ -56,6 +57,7 @@ impl Setup {
             names: names.concat(),
             log: "trace".to_owned(),
             file_limit: None,
+            clock: false,
         }
     }
 
@@ -141,6 +143,13 @@ impl Setup {
         self
     }
 
+    /// The clock the gateway sees starts at this moment (`2026-12-31T15:59:50Z`) and runs on from there.
+    pub fn clock(mut self, moment: &str) -> Setup {
+        clock::set(self.directory(), moment);
+        self.clock = true;
+        self
+    }
+
     /// Trusts a root of the test for upstreams, and returns it.
     pub fn trusting_root(mut self) -> (Setup, Root) {
         let root = Root::make(self.directory(), "root");
@@ -184,6 +193,10 @@ impl Setup {
 
     pub(super) fn file_size_limit(&self) -> Option<u64> {
         self.file_limit
+    }
+
+    pub(super) fn has_clock(&self) -> bool {
+        self.clock
     }
 
     /// Starts the gateway and waits until it is ready.

@@ -4,7 +4,7 @@
 //! linear hash table: it grows by one bucket at a time, and a bucket is a short list of exact size. Assumes digests are
 //! spread evenly, which a keyed hash makes them; who does not know the key cannot aim at one bucket.
 
-use super::day::Day;
+use crate::ledger::day::Day;
 use crate::transfer::Digest;
 
 /// People a bucket holds on average: fewer cost memory, more cost time.
@@ -73,6 +73,11 @@ impl People {
         Sighting::New
     }
 
+    /// Everyone, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Digest, Day)> {
+        self.buckets.iter().flatten().map(|seen| (seen.digest, seen.day))
+    }
+
     /// Takes out everyone last seen before a day.
     pub(super) fn expire(&mut self, before: Day) -> Vec<Digest> {
         let mut expired = Vec::new();
@@ -139,6 +144,19 @@ mod tests {
         assert_eq!((people.len, people.last_seen(&person(50_000))), (50_000, None));
         let longest = people.buckets.iter().map(Vec::len).max().unwrap();
         assert!(longest < 8 * FILL, "{longest} people in one bucket");
+    }
+
+    #[test]
+    fn a_million_people_take_less_than_24_mib() {
+        let key = crate::transfer::DigestKey::new(&[7; 32]);
+        let mut people = People::new();
+        for number in 0..1_000_000u32 {
+            people.see(key.digest("person", &number.to_le_bytes()), Day(10));
+        }
+        // What an allocator adds to each bucket included.
+        let bucket = |bucket: &Vec<Seen>| bucket.capacity() * size_of::<Seen>() + size_of::<Vec<Seen>>() + 16;
+        let bytes: usize = people.buckets.iter().map(bucket).sum();
+        assert!(bytes < 24 << 20, "{bytes} bytes");
     }
 
     #[test]

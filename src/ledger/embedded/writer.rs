@@ -7,15 +7,15 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
 use tokio::sync::oneshot;
 
 use super::counters::{CounterId, Counters};
-use super::day::Day;
-use super::error::LedgerError;
 use super::store::{Batch, Store};
+use crate::ledger::day::Month;
+use crate::ledger::error::LedgerError;
 use crate::transfer::Digest;
 
 /// Between two attempts while the store fails.
@@ -23,9 +23,6 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// Between two looks for people older than any window.
 const DAILY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// People taken out of the file in one transaction.
-const SLICE: usize = 10_000;
 
 type Waiter = oneshot::Sender<Result<(), LedgerError>>;
 
@@ -106,6 +103,11 @@ impl State {
         self.queue.people.contains_key(&person) || self.in_flight.people.contains_key(&person)
     }
 
+    /// Whether a sketch is changed but not yet on the disk.
+    pub(super) fn is_month_pending(&self, id: CounterId, month: Month) -> bool {
+        self.queue.beyond.contains_key(&(id, month)) || self.in_flight.beyond.contains_key(&(id, month))
+    }
+
     /// Whether everything noted is on the disk.
     pub(super) fn is_settled(&self) -> bool {
         self.queue.is_empty() && self.in_flight.is_empty()
@@ -172,29 +174,23 @@ pub(super) fn run(shared: &Shared, mut store: Store) {
     }
 }
 
-/// Takes out people older than any window. What fails here is tried again at the next start.
+/// Takes out people older than any window and gives back their space. What fails here is tried again at the next start.
 fn expire(shared: &Shared, store: &mut Store) {
-    let mut state = shared.lock();
-    let Some(horizon) = horizon(&state.counters, today()) else { return };
-    let expired = state.counters.expire(horizon);
-    drop(state);
-    for slice in expired.chunks(SLICE) {
-        if let Err(error) = store.remove(slice, &[]) {
-            tracing::warn!(%error, "people older than any window stay in the ledger");
-            return;
-        }
+    let expired = shared.lock().counters.expire(today());
+    if expired.is_empty() {
+        return;
+    }
+    if let Err(error) = store.forget(&expired).and_then(|()| store.compact()) {
+        tracing::warn!(%error, "people older than any window stay in the ledger");
     }
 }
 
 /// The same before anyone counts; counters nobody is left in go too.
 pub(super) fn expire_at_open(counters: &mut Counters, store: &mut Store, today: Date) -> Result<(), LedgerError> {
-    let expired = horizon(counters, today).map(|horizon| counters.expire(horizon)).unwrap_or_default();
-    for slice in expired.chunks(SLICE) {
-        store.remove(slice, &[])?;
-    }
+    store.forget(&counters.expire(today))?;
     let empty = counters.take_empty();
     if !empty.is_empty() {
-        store.remove(&[], &empty)?;
+        store.remove(&empty)?;
     }
     store.compact()
 }
@@ -202,11 +198,4 @@ pub(super) fn expire_at_open(counters: &mut Counters, store: &mut Store, today: 
 /// Today by the system clock.
 pub(super) fn today() -> Date {
     TimeZone::UTC.to_datetime(Timestamp::now()).date()
-}
-
-/// The day before which nobody is in any window: 13 months before the earlier of today and the latest day counted, so
-/// that a clock far ahead at the start forgets nobody.
-fn horizon(counters: &Counters, today: Date) -> Option<Day> {
-    let latest = counters.latest()?.date().min(today);
-    latest.checked_sub(13.months()).ok().map(Day::of)
 }
