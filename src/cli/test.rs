@@ -96,19 +96,12 @@ fn tell(report: &Report, examples: &Examples, out: &mut dyn Write) -> Result<(),
 }
 
 fn differs(ran: &Ran, out: &mut dyn Write) -> Result<(), Failure> {
-    let (expect, got) = (&ran.expect, &ran.got);
     writeln!(out, "FAILED {} ({})", ran.id, ran.pack)?;
-    writeln!(out, "  expected  {}", expect.action)?;
-    writeln!(out, "  got       {}", got.action)?;
-    let pairs = [
-        ("needs", listed(&expect.needs), listed(&got.needs)),
-        ("warns", expected(&expect.warns, &expect.no_warns), listed(&got.warns)),
-        ("rules", expected(&expect.rules, &expect.silent), listed(&got.rules)),
-    ];
-    for (what, expected, got) in pairs {
-        writeln!(out, "  {what:<8}  expected {expected}; got {got}")?;
-    }
-    Ok(writeln!(out)?)
+    ran.differs.iter().try_for_each(|difference| writeln!(out, "  {difference}"))?;
+    let got = &ran.got;
+    let words = |words: &[std::sync::Arc<str>]| if words.is_empty() { "-".to_owned() } else { words.join(", ") };
+    writeln!(out, "  got {}; needs {}; rules {}\n", got.action, words(&got.needs), words(&got.rules))?;
+    Ok(())
 }
 
 /// A pack some part of which no scenario makes speak, or none makes silent.
@@ -120,14 +113,4 @@ fn covered(pack: &Coverage, out: &mut dyn Write) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// What must be there, and what must not.
-fn expected(there: &[std::sync::Arc<str>], absent: &[std::sync::Arc<str>]) -> String {
-    if absent.is_empty() { listed(there) } else { format!("{}, not {}", listed(there), absent.join(", ")) }
-}
-
-fn listed(words: &[impl AsRef<str>]) -> String {
-    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    if words.is_empty() { "-".to_owned() } else { words.join(", ") }
 }

@@ -39,6 +39,9 @@ pub struct Mechanism {
     pub in_scope: bool,
 }
 
+/// The dates of a mechanism that a need can require like its particulars.
+pub(super) const DATES: [&str; 3] = ["from", "until", "filed"];
+
 /// How a need is met.
 #[derive(Debug, Clone)]
 pub(super) struct Met {
@@ -114,7 +117,7 @@ impl Mechanism {
             && self.last_day(need).is_none_or(|last| view.day <= last)
             && self.reaches(view)
             && self.covers(view, subject)
-            && need.require.iter().all(|key| self.extra.contains_key(&**key))
+            && need.require.iter().all(|key| self.carries(key, view.day))
             && (need.accept.is_empty() || need.accept.iter().any(|row| self.agrees(row)))
     }
 
@@ -130,6 +133,16 @@ impl Mechanism {
             self.from?.checked_add(span).ok()?.yesterday().ok()
         };
         self.until.or_else(lapses)
+    }
+
+    /// Whether it has a particular. Its own dates are particulars too: what was filed tomorrow is not filed.
+    fn carries(&self, key: &str, today: Date) -> bool {
+        match key {
+            "filed" => self.filed.is_some_and(|filed| filed <= today),
+            "from" => self.from.is_some(),
+            "until" => self.until.is_some(),
+            key => self.extra.contains_key(key),
+        }
     }
 
     /// Whether its first day is among those a need takes. Without a first day that cannot be shown.

@@ -274,7 +274,8 @@ impl Packs {
         let needs = self.packs.iter().flat_map(|pack| pack.needs.iter());
         needs.flat_map(|need| {
             let accepted = need.accept.iter().flatten().map(|(key, _)| &**key);
-            accepted.chain(need.require.iter().map(|key| &**key))
+            let required = need.require.iter().map(|key| &**key).filter(|key| !mechanism::DATES.contains(key));
+            accepted.chain(required)
         })
     }
 

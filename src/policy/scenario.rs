@@ -49,14 +49,22 @@ pub struct Ran {
     pub pack: String,
     /// Whether it came out as expected.
     pub ok: bool,
-    /// What was expected.
+    /// What was expected; programs get the plain word.
+    #[serde(serialize_with = "plain_word")]
     pub expect: Expectation,
     /// What came out.
     pub got: Got,
+    /// What is not as expected, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<String>,
+}
+
+fn plain_word<S: serde::Serializer>(expect: &Expectation, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&expect.action)
 }
 
 /// What was expected.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expectation {
     /// `permit`, `log`, `needs` or `prohibited`.
     pub action: String,
@@ -67,10 +75,8 @@ pub struct Expectation {
     /// Rules that must fire, if the scenario says.
     pub rules: Vec<Arc<str>>,
     /// Rules that must not.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub silent: Vec<Arc<str>>,
     /// Warnings that must not be given.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub no_warns: Vec<Arc<str>>,
 }
 
@@ -132,14 +138,16 @@ pub fn run(packs: &Packs, sources: &[Source], day: Option<Date>) -> Report {
             scenario.day = day.unwrap_or(scenario.day);
             let Some(pack) = packs.get(&scenario.pack) else { continue };
             let got = scenario.run(packs, pack);
-            let ok = scenario.is_as_expected(&got);
+            let differs = scenario.expect.differs(&got);
+            let ok = differs.is_empty();
             if ok {
                 report.passed += 1
             } else {
                 report.failed += 1
             }
             spoken.entry(scenario.pack.clone()).or_default().push(got.rules.iter().cloned().collect());
-            report.scenarios.push(Ran { id: scenario.id, pack: scenario.pack, ok, expect: scenario.expect, got });
+            let (id, pack, expect) = (scenario.id, scenario.pack, scenario.expect);
+            report.scenarios.push(Ran { id, pack, ok, expect, got, differs });
         }
     }
     report.coverage = packs.iter().filter_map(|pack| Some(coverage(pack, spoken.get(&*pack.id)?))).collect();
@@ -264,17 +272,32 @@ impl Scenario {
         let after = if named > 0 { named } else { crowd.iter().map(|(_, people)| people).sum::<u64>().min(made) };
         Count { before: after.saturating_sub(made), adding: made.min(after) }
     }
+}
 
-    fn is_as_expected(&self, got: &Got) -> bool {
-        let expect = &self.expect;
-        let action = expect.action == got.action || (expect.action == "permit" && got.action == "log");
-        action
-            && expect.needs.iter().all(|need| got.needs.contains(need))
-            && expect.warns.iter().all(|warning| got.warns.iter().any(|given| **given == **warning))
-            && expect.rules.iter().all(|rule| got.rules.contains(rule))
-            && !expect.silent.iter().any(|rule| got.rules.contains(rule))
-            && !expect.no_warns.iter().any(|warning| got.warns.iter().any(|given| **given == **warning))
+impl Expectation {
+    /// What is not as expected. A pack that keeps a record where nothing is expected is not wrong.
+    fn differs(&self, got: &Got) -> Vec<String> {
+        let record = self.action == "permit" && got.action == "log";
+        let action =
+            (self.action != got.action && !record).then(|| format!("expected {}, got {}", self.action, got.action));
+        let warns: Vec<Arc<str>> = got.warns.iter().map(|warning| warning.as_str().into()).collect();
+        let all = [
+            absent(&self.needs, &got.needs, "is not named among what would make it pass"),
+            absent(&self.warns, &warns, "is not warned of"),
+            absent(&self.rules, &got.rules, "does not speak"),
+            present(&self.silent, &got.rules, "speaks"),
+            present(&self.no_warns, &warns, "is warned of"),
+        ];
+        action.into_iter().chain(all.into_iter().flatten()).collect()
     }
+}
+
+fn absent(wanted: &[Arc<str>], got: &[Arc<str>], what: &str) -> Vec<String> {
+    wanted.iter().filter(|word| !got.contains(word)).map(|word| format!("{word} {what}")).collect()
+}
+
+fn present(unwanted: &[Arc<str>], got: &[Arc<str>], what: &str) -> Vec<String> {
+    unwanted.iter().filter(|word| got.contains(word)).map(|word| format!("{word} {what}")).collect()
 }
 
 impl Got {

@@ -201,7 +201,7 @@ fn a_scenario_that_does_not_hold_fails_the_test() {
     let answer = answer(&output);
     let failed = answer["scenarios"].as_array().unwrap().iter().find(|scenario| scenario["id"] == "t-1").unwrap();
     assert_eq!(
-        (&failed["ok"], &failed["expect"]["action"], &failed["got"]["action"]),
+        (&failed["ok"], &failed["expect"], &failed["got"]["action"]),
         (&json!(false), &json!("permit"), &json!("needs"))
     );
 }

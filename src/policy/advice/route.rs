@@ -211,6 +211,7 @@ impl<'a> Advisor<'a> {
     /// A mechanism such as the demand asks for, in force, filed and unlimited.
     fn stand_in(&self, demand: &Wanted) -> Option<Mechanism> {
         let need = self.need(demand.pack, *demand.needs.first()?)?;
+        let requires = |date: &str| need.require.iter().any(|key| **key == *date);
         let mut extra: BTreeMap<String, String> =
             need.require.iter().map(|key| (key.to_string(), String::new())).collect();
         extra.extend(
@@ -222,9 +223,9 @@ impl<'a> Advisor<'a> {
             importers: Vec::new(),
             countries: Vec::new(),
             categories: CategorySet::default(),
-            from: need.signed.until.or(need.signed.from),
-            until: None,
-            filed: need.waits.map(|_| Date::MIN),
+            from: need.signed.until.or(need.signed.from).or_else(|| requires("from").then_some(Date::MIN)),
+            until: requires("until").then_some(Date::MAX),
+            filed: (need.waits.is_some() || requires("filed")).then_some(Date::MIN),
             extra,
             in_scope: true,
         })
