@@ -346,7 +346,9 @@ fn advise(
 ) {
     let named = case.importer.host.as_deref().filter(|_| case.importer.place.basis == Basis::HostPattern);
     let blocked = named.filter(|_| outcome.action == Action::Block);
-    let elsewhere = blocked.map(|host| envelope.snapshot.places.elsewhere(host)).unwrap_or_default();
+    let elsewhere = blocked
+        .map(|host| envelope.snapshot.places.elsewhere(host, &case.exporter.place.countries))
+        .unwrap_or_default();
     let ground = Ground { found, elsewhere: &elsewhere, at_leisure };
     envelope.snapshot.packs.advise(case, touches, outcome, ground);
 }
