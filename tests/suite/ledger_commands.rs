@@ -307,7 +307,9 @@ fn damage(file: &std::path::Path, digest: &str) {
 #[test]
 fn a_damaged_ledger_is_refused_and_repaired_by_the_command_it_names() {
     let (origin, gateway) = (Origin::start(), Setup::new().log("info").start());
-    assert_eq!(send(&gateway, &origin, 0, 2000), 200);
+    for first in (0..2000).step_by(500) {
+        assert_eq!(send(&gateway, &origin, first, first + 500), 200);
+    }
     let setup = gateway.setup.clone();
     gateway.stop();
     let whole = run(&setup, &["repair"], "").success();
