@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::AdminState;
 use super::inventory;
 use super::problem::Problem;
-use crate::config::{ListenerMode, Snapshot};
+use crate::config::{ListenerMode, OnFailure, Snapshot};
 use crate::diagnostic::Diagnostic;
 use crate::transfer::Mode;
 
@@ -61,7 +61,12 @@ pub(super) async fn reload(State(state): State<AdminState>) -> Response {
 
 /// What keeps the gateway from deciding as it should.
 fn problems(state: &AdminState) -> Vec<String> {
-    state.ledger.failure().map(|error| format!("People cannot be counted: {error}.")).into_iter().collect()
+    let ledger = state.ledger.failure().map(|error| format!("People cannot be counted: {error}."));
+    // Where that failure is open, decisions go on without records.
+    let records = state.live.now().settings.failure.audit == OnFailure::Closed;
+    let audit = records.then(|| state.audit.probe().err()).flatten();
+    let audit = audit.map(|error| format!("Decisions cannot be recorded: {error}."));
+    ledger.into_iter().chain(audit).collect()
 }
 
 fn readiness(snapshot: &Snapshot, problems: &[String]) -> Value {

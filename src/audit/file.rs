@@ -58,15 +58,12 @@ impl DayFile {
         Ok(self.file.metadata()?.nlink() > 0)
     }
 
-    /// Appends a line with one write.
-    pub(super) fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.torn {
-            self.file.set_len(self.end)?;
-            self.torn = false;
-        }
-        match self.file.write(line) {
-            Ok(written) if written == line.len() => {
-                self.end += line.len() as u64;
+    /// Appends lines with one write, all of them or none.
+    pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.mend()?;
+        match self.file.write(lines) {
+            Ok(written) if written == lines.len() => {
+                self.end += lines.len() as u64;
                 Ok(())
             }
             outcome => {
@@ -74,6 +71,24 @@ impl DayFile {
                 Err(outcome.err().unwrap_or_else(|| io::ErrorKind::StorageFull.into()))
             }
         }
+    }
+
+    /// Whether so much could be appended: it is, and is cut off again.
+    pub(super) fn probe(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.mend()?;
+        let written = self.file.write(lines);
+        self.torn = true;
+        self.mend()?;
+        if written? == lines.len() { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+    }
+
+    /// Cuts off what may stand after the last whole line.
+    fn mend(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.end)?;
+            self.torn = false;
+        }
+        Ok(())
     }
 
     fn last_byte(&self) -> io::Result<Option<u8>> {

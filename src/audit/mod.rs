@@ -5,31 +5,36 @@
 //! taken out or moved breaks the chain there ([`verify()`]). Records at the end can be cut off unseen unless a copy of the
 //! last `chain` is kept elsewhere.
 //!
-//! A record is one write. A process that is killed loses nothing the kernel has; a machine that loses power may lose the
+//! A record is written before its transfer leaves, by one write together with the records of other transfers that are
+//! decided at that moment. A process that is killed loses nothing the kernel has; a machine that loses power may lose the
 //! last records, which is the price of not waiting for the disk at every transfer. Files are by the UTC day of the record
 //! and never go back: a record of an earlier day than the file that is open goes into that file.
 
 mod file;
 
+mod group;
+
 pub mod record;
 
 mod verify;
 
+mod writer;
+
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::civil::Date;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use ring::digest::{Context, SHA256};
 use serde::Serialize;
 use uuid::Uuid;
 
-use self::file::DayFile;
+use self::group::{Fate, Waiting};
+use self::writer::Writer;
 use crate::transfer::Decision;
 
 pub use self::verify::{Break, Verification, verify};
@@ -50,20 +55,15 @@ pub struct Audit(Arc<Log>);
 #[derive(Debug)]
 struct Log {
     directory: PathBuf,
-    // Held for one small write; a transfer waits for its record anyway.
+    waiting: Waiting,
+    // Held for one write; a transfer waits for its record anyway.
     writer: Mutex<Writer>,
 }
 
-#[derive(Debug, Default)]
-struct Writer {
-    file: Option<DayFile>,
-    /// The day of the latest file. Files never go back.
-    day: Option<Date>,
-    chain: String,
-    record: Vec<u8>,
-    recent: VecDeque<Arc<str>>,
-    /// The second in which the file was last seen in its directory.
-    looked: i64,
+/// A record that waits to be written. It is written even if nobody waits for it any more.
+struct Entered<'a> {
+    log: &'a Log,
+    fate: Arc<Fate>,
 }
 
 impl Audit {
@@ -73,24 +73,8 @@ impl Audit {
     /// The directory cannot be used, or another process writes there.
     pub fn open(directory: &Path) -> io::Result<Audit> {
         file::make_directory(directory)?;
-        let mut writer = Writer::default();
-        for (read, (day, path)) in file::days(directory)?.into_iter().rev().enumerate() {
-            if writer.recent.len() >= RECENT || (read >= DAYS && !writer.chain.is_empty()) {
-                break;
-            }
-            if writer.day.is_none() {
-                writer.day = Some(day);
-                writer.file = Some(DayFile::open(directory, day)?);
-            }
-            for line in file::tail(&path, RECENT)?.into_iter().rev() {
-                if writer.chain.is_empty() {
-                    writer.chain = chain_of(&line).unwrap_or_default().to_owned();
-                }
-                writer.recent.push_back(line.into());
-            }
-        }
-        writer.recent.truncate(RECENT);
-        Ok(Audit(Arc::new(Log { directory: directory.to_owned(), writer: Mutex::new(writer) })))
+        let writer = Mutex::new(Writer::open(directory)?);
+        Ok(Audit(Arc::new(Log { directory: directory.to_owned(), waiting: Waiting::default(), writer })))
     }
 
     /// Writes the record of a decision.
@@ -98,21 +82,40 @@ impl Audit {
     /// # Errors
     /// It could not be written. Nothing of it is left in the file; the next record is tried afresh.
     pub fn append(&self, decision: &Decision) -> io::Result<()> {
-        self.lock().append(&self.0.directory, decision)
+        self.0.enter(decision, decision.time)?.settle()
     }
 
-    /// Writes the record of something other than a decision, into the same chain. Its first member has to be its `id`.
-    /// Lists of decisions do not show it.
+    /// Writes the record of a decision together with those of other transfers that are decided now.
+    ///
+    /// # Errors
+    /// As [`Audit::append`]; all records of one write share its fate.
+    pub async fn append_together(&self, decision: &Decision) -> io::Result<()> {
+        let entered = self.0.enter(decision, decision.time)?;
+        // Whoever is ready to run puts in a record before the first of them goes on.
+        tokio::task::yield_now().await;
+        entered.settle()
+    }
+
+    /// Whether a record could be written now: room for one is taken and given back.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub fn probe(&self) -> io::Result<()> {
+        self.0.lock().probe(&self.0.directory, Timestamp::now())
+    }
+
+    /// Writes the record of something other than a decision, into the same chain. Its members begin with `id`, `time` and
+    /// `event`, by which lists of decisions know to leave it out.
     ///
     /// # Errors
     /// As for [`Audit::append`].
-    pub fn note(&self, event: &impl Serialize, time: jiff::Timestamp) -> io::Result<()> {
-        self.lock().write(&self.0.directory, event, time)
+    pub fn note(&self, event: &impl Serialize, time: Timestamp) -> io::Result<()> {
+        self.0.enter(event, time)?.settle()
     }
 
     /// The latest records as JSON, the newest first. At most 1,000.
     pub fn recent(&self, limit: usize) -> Vec<Arc<str>> {
-        self.lock().recent.iter().take(limit).cloned().collect()
+        self.0.lock().recent().take(limit).map(Into::into).collect()
     }
 
     /// The record of a decision as JSON.
@@ -122,74 +125,53 @@ impl Audit {
     pub fn find(&self, id: &str) -> Option<Arc<str>> {
         let id = Uuid::parse_str(id).ok()?;
         let start = record_start(&id);
-        let recent = self.lock().recent.iter().find(|record| record.starts_with(&start)).cloned();
+        let recent = self.0.lock().recent().find(|record| record.starts_with(&start)).map(Into::into);
         recent.or_else(|| self.find_in_files(&id, &start))
     }
 
     /// A record may be in the file of a later day than its own, but not of an earlier one.
     fn find_in_files(&self, id: &Uuid, start: &str) -> Option<Arc<str>> {
         let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
-        let made = jiff::Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()?;
+        let made = Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()?;
         let made = TimeZone::UTC.to_datetime(made).date();
         let days = file::days(&self.0.directory).ok()?;
         let mut from = days.into_iter().filter(|(day, _)| *day >= made);
         from.find_map(|(_, path)| file::line_with_start(&path, start).ok().flatten()).map(Into::into)
     }
+}
+
+impl Log {
+    fn enter(&self, record: &impl Serialize, time: Timestamp) -> io::Result<Entered<'_>> {
+        Ok(Entered { log: self, fate: self.waiting.enter(record, time)? })
+    }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
-        // The record is built anew each time and the chain moves last, so a panic leaves nothing half done.
-        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        // Lines are built anew each time and the chain moves last, so a panic leaves nothing half done.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Writer {
-    fn append(&mut self, directory: &Path, decision: &Decision) -> io::Result<()> {
-        self.write(directory, decision, decision.time)?;
-        self.remember();
-        Ok(())
-    }
-
-    fn write(&mut self, directory: &Path, record: &impl Serialize, time: jiff::Timestamp) -> io::Result<()> {
-        let chain = self.build(record)?;
-        let day = TimeZone::UTC.to_datetime(time).date();
-        let day = self.day.map_or(day, |open| open.max(day));
-        let file = match self.file.take() {
-            Some(file) if file.is_of(day) && self.is_there(&file, time)? => self.file.insert(file),
-            _ => self.file.insert(DayFile::open(directory, day)?),
-        };
-        self.day = Some(day);
-        file.append(&self.record)?;
-        self.chain = chain;
-        Ok(())
-    }
-
-    /// Whether the file can still be found. Asked once a second: the question costs as much as the answer is worth.
-    fn is_there(&mut self, file: &DayFile, now: jiff::Timestamp) -> io::Result<bool> {
-        if now.as_second() == self.looked {
-            return Ok(true);
+impl Entered<'_> {
+    /// Sees to it that the record is written, by whomever.
+    fn settle(&self) -> io::Result<()> {
+        if let Some(outcome) = self.fate.known() {
+            return outcome;
         }
-        self.looked = now.as_second();
-        file.is_there()
-    }
-
-    /// Puts the record into the buffer and gives its chain value.
-    fn build(&mut self, record: &impl Serialize) -> io::Result<String> {
-        self.record.clear();
-        serde_json::to_writer(&mut self.record, record)?;
-        let chain = link(&self.chain, &self.record);
-        // A record is an object with members: its last byte is the brace the chain goes before.
-        self.record.pop();
-        self.record.extend_from_slice(b",\"chain\":\"");
-        self.record.extend_from_slice(chain.as_bytes());
-        self.record.extend_from_slice(b"\"}\n");
-        Ok(chain)
-    }
-
-    fn remember(&mut self) {
-        if let Ok(record) = std::str::from_utf8(&self.record) {
-            self.recent.truncate(RECENT - 1);
-            self.recent.push_front(record.trim_end().into());
+        let mut writer = self.log.lock();
+        // Somebody may have written it while this one waited for the lock. If not, it is in the group that waits.
+        if self.fate.known().is_none() {
+            let group = self.log.waiting.take(writer.emptied());
+            writer.write(&self.log.directory, group);
         }
+        // A writer that panicked has told nobody: then nothing may leave.
+        self.fate.known().unwrap_or_else(|| Err(io::Error::other("the record was lost")))
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        // Who is told of a failure asked for it; a record nobody asks about any more has no transfer to stop.
+        let _ = self.settle();
     }
 }
 

@@ -19,7 +19,10 @@ use crate::transfer::Country;
 
 /// Options of the command.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tidegate check\n  tidegate check --config /etc/tidegate/tidegate.toml --json")]
+#[command(
+    after_help = "Examples:\n  tidegate check\n  tidegate check --config /etc/tidegate/tidegate.toml --json\n\n\
+                          Mistakes are the answer of this command: it ends with 1 where every other one ends with 2"
+)]
 pub(super) struct Check {
     /// Print one JSON object
     #[arg(long)]

@@ -153,6 +153,7 @@ impl Failure {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    hush_panics();
     let cli = Cli::parse();
     if cli.command.is_some() && cli.serve != serve::Serve::default() {
         let message = "options of `serve` stand behind the command: `tidegate COMMAND --from CC`";
@@ -194,6 +195,14 @@ fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
         Command::Trust(trust) => trust::run(&trust, config, out),
         Command::Schema(schema) => schema::run(schema, out),
     }
+}
+
+/// A panic tells its place and not its message, which may quote the text that was being read.
+fn hush_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let _ = writeln!(io::stderr(), "tidegate: something failed at {place} that must not fail; please report it");
+    }));
 }
 
 fn complain(failure: &Failure, err: &mut dyn Write) -> io::Result<()> {

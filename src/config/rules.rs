@@ -87,7 +87,7 @@ fn scenarios_of_the_build(laws: bool, own: bool) -> Vec<Source> {
     built_in(wanted)
 }
 
-/// Categories and countries are part of the build, because other parts of it count on them.
+/// Categories, countries and generic words are part of the build, because other parts of it count on them.
 fn other_categories(directory: &Path) -> Option<Diagnostic> {
     let differs = |file: &str, built_in: &str| {
         let path = directory.join(file);
@@ -95,7 +95,8 @@ fn other_categories(directory: &Path) -> Option<Diagnostic> {
         (text.replace('\r', "") != built_in).then(|| shown(&path))
     };
     let file = differs("categories.toml", include_str!("../../rules/categories.toml"))
-        .or_else(|| differs("places/countries.csv", include_str!("../../rules/places/countries.csv")))?;
+        .or_else(|| differs("places/countries.csv", include_str!("../../rules/places/countries.csv")))
+        .or_else(|| differs("words.txt", include_str!("../../rules/words.txt")))?;
     let help = "take the built-in file or remove this one; a new category needs a new build";
     Some(Diagnostic::file(file, "differs from the table of this build").help(help))
 }

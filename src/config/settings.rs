@@ -235,6 +235,9 @@ pub struct Admin {
     pub address: SocketAddr,
     /// The bearer token asked for; required when the address is not loopback.
     pub token: Option<Arc<str>>,
+    /// Where clients reach it, for the links in refusals; by default the address, or where there is none (`0.0.0.0`) the
+    /// address they reached the listener at.
+    pub url: Option<Arc<str>>,
 }
 
 impl Listener {

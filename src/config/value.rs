@@ -241,6 +241,14 @@ pub(super) struct Target {
     pub(super) port: u16,
 }
 
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "{scheme}://{open}{}{close}:{}", self.host, self.port)
+    }
+}
+
 /// `https://203.0.113.7:8443`: scheme, host, port if it is not the scheme's own; nothing else.
 pub(super) fn target(value: &DeValue<'_>) -> Result<Target, Wrong> {
     let text = text(value)?;

@@ -1,15 +1,18 @@
 //! Characters from bytes, and the loop that feeds readers with text.
 //!
 //! A declared charset is a hint. What counts, in this order: a byte order mark, the pattern of zero bytes that UTF-16
-//! leaves, strict UTF-8, the declared charset if the text decodes in it, GB18030 if the text decodes in it and looks like
-//! it. The choice falls at the first byte that is not ASCII, on a fixed amount of text from there, so it does not depend
+//! leaves, strict UTF-8, the declared charset if the text decodes in it, a guess by how text in a charset looks. The choice falls at the first byte that is not ASCII, on a fixed amount of text from there, so it does not depend
 //! on how the bytes arrive. The bias is towards UTF-8: text that fits nothing is read as UTF-8, and each malformed
 //! sequence is opaque.
 
 use std::borrow::Cow;
 use std::io;
 
-use encoding_rs::{Decoder, DecoderResult, Encoding, GB18030, ISO_2022_JP, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE};
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{
+    BIG5, Decoder, DecoderResult, EUC_JP, EUC_KR, Encoding, GB18030, ISO_2022_JP, REPLACEMENT, SHIFT_JIS, UTF_8,
+    UTF_16BE, UTF_16LE,
+};
 
 use super::account::Opaque;
 use super::output::Output;
@@ -270,9 +273,37 @@ fn choice(sample: &[u8], declared: Option<&'static Encoding>) -> &'static Encodi
     }
     match declared {
         Some(encoding) if encoding != UTF_8 && encoding != REPLACEMENT && is_clean(sample, encoding) => encoding,
-        _ if is_clean(sample, GB18030) && looks_chinese(sample) => GB18030,
-        _ => UTF_8,
+        _ if is_mostly_utf8(sample) => UTF_8,
+        _ => guess(sample, declared),
     }
+}
+
+/// A legacy charset by how text in it looks. Bytes of a few characters look alike in several: they are taken for Chinese
+/// where they can be. Text that says it is UTF-8 and has a byte too many is damaged, and not Latin.
+fn guess(sample: &[u8], declared: Option<&'static Encoding>) -> &'static Encoding {
+    /// Bytes beyond ASCII from which on a guess is better than a habit.
+    const TELLING: usize = 24;
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(sample, true);
+    let guess = detector.guess(None, Utf8Detection::Deny);
+    let telling = sample.iter().filter(|byte| !byte.is_ascii()).count() >= TELLING;
+    let other = telling && [BIG5, EUC_JP, EUC_KR, SHIFT_JIS].contains(&guess);
+    if !other && is_clean(sample, GB18030) && looks_chinese(sample) {
+        return GB18030;
+    }
+    let believed = other || declared != Some(UTF_8);
+    if believed && is_clean(sample, guess) { guess } else { UTF_8 }
+}
+
+/// Whether more characters beyond ASCII are whole in UTF-8 than are not: text in it that was damaged.
+fn is_mostly_utf8(sample: &[u8]) -> bool {
+    let chunks = sample.utf8_chunks();
+    let (mut whole, mut broken) = (0, 0);
+    for chunk in chunks {
+        whole += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        broken += usize::from(!chunk.invalid().is_empty());
+    }
+    whole >= broken
 }
 
 /// Whether the sample decodes without error. A character that the end of a full sample cuts is no error.

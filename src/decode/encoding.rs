@@ -34,6 +34,10 @@ pub(super) enum Coding {
     Base64,
     /// Quoted-printable of a part.
     QuotedPrintable,
+    /// UTF-32, for which no decoder of charsets is made; the highest byte first or last.
+    Utf32 {
+        big: bool,
+    },
     /// One we cannot open.
     Unknown,
 }
@@ -48,6 +52,7 @@ impl Coding {
             Coding::Zstd => "zstd",
             Coding::Base64 => "base64",
             Coding::QuotedPrintable => "quoted-printable",
+            Coding::Utf32 { .. } => "utf-32",
             Coding::Unknown => "unknown",
         }
     }
@@ -58,7 +63,7 @@ impl Coding {
             [0x1f, 0x8b, 8, ..] => Some(Coding::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Coding::Zstd),
             [0x78, 0x01 | 0x9c | 0xda, ..] if Coding::Zlib.fits(head) => Some(Coding::Zlib),
-            _ => None,
+            _ => transfer::utf32_order(head).map(|big| Coding::Utf32 { big }),
         }
     }
 
@@ -68,7 +73,7 @@ impl Coding {
             Coding::Unknown => None,
             Coding::Gzip | Coding::Zstd => (Coding::sniff(head) == Some(self)).then_some(self),
             Coding::Brotli => self.fits(head).then_some(self),
-            Coding::Base64 | Coding::QuotedPrintable => Some(self),
+            Coding::Base64 | Coding::QuotedPrintable | Coding::Utf32 { .. } => Some(self),
             Coding::Zlib | Coding::Deflate => {
                 [Coding::Zlib, Coding::Deflate].into_iter().find(|form| form.fits(head))
             }
@@ -109,6 +114,7 @@ impl Coding {
             }
             Coding::Base64 => Box::new(transfer::Base64::new(source)),
             Coding::QuotedPrintable => Box::new(transfer::QuotedPrintable::new(source)),
+            Coding::Utf32 { big } => Box::new(transfer::Utf32::new(source, big)),
             Coding::Unknown => return None,
         })
     }

@@ -13,7 +13,7 @@ use super::charset::{Reader as _, Step, has_controls};
 use super::encoding::Coding;
 use super::json::Json;
 use super::output::{Output, Silence};
-use super::sniff;
+use super::sniff::{self, Binary};
 
 /// Longest value that is held to look for a document inside it.
 pub(super) const HOLD: usize = 1024 * 1024;
@@ -47,7 +47,7 @@ pub(super) fn is_wrapped_binary(beginning: &str) -> bool {
     let body = data_uri(beginning).unwrap_or(beginning);
     let whole = body.len() / 4 * 4;
     let sample = body.get(..whole.min(64)).unwrap_or("");
-    decode(sample).is_some_and(|bytes| sniff::is_opaque(&bytes).is_some())
+    decode(sample).is_some_and(|bytes| sniff::is_opaque(&bytes).is_some() || Binary::sniff(&bytes).is_some())
 }
 
 /// Looks inside; says whether the value was emitted.
@@ -101,7 +101,7 @@ fn wrapped(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) -> 
         out.tally.opaque(reason, text.len() as u64);
         return false;
     }
-    if let Some(bytes) = parts.first().filter(|bytes| Coding::sniff(bytes).is_some()) {
+    if let Some(bytes) = parts.first().filter(|bytes| is_document(bytes)) {
         out.text(text, key, offset);
         // Reading memory cannot fail.
         let _ = super::document(&super::Hints::default(), &mut bytes.as_slice(), out);
@@ -118,13 +118,19 @@ fn wrapped(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) -> 
     true
 }
 
+/// Whether bytes show by how they begin that a reader of their own is there for them.
+fn is_document(bytes: &[u8]) -> bool {
+    Coding::sniff(bytes).is_some() || Binary::sniff(bytes).is_some()
+}
+
 /// What base64 stands for, in either alphabet, padded or not.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let text = text.trim_ascii_end();
     STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok().filter(|bytes| !bytes.is_empty())
 }
 
-fn readable(bytes: &[u8]) -> Option<&str> {
+/// Bytes that are text.
+pub(super) fn readable(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok()?;
     (!text.is_empty() && !has_controls(bytes)).then_some(text)
 }
@@ -164,5 +170,5 @@ fn begins_something(sample: &[u8; SHORTEST]) -> bool {
         Ok(_) => true,
         Err(error) => error.error_len().is_none() && error.valid_up_to() > 0,
     };
-    (text && !has_controls(decoded)) || sniff::is_opaque(decoded).is_some() || Coding::sniff(decoded).is_some()
+    (text && !has_controls(decoded)) || sniff::is_opaque(decoded).is_some() || is_document(decoded)
 }

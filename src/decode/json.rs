@@ -266,11 +266,13 @@ impl Json {
 
     #[inline]
     fn whole_string(&mut self, text: &str, is_name: bool, offset: u64, out: &mut Output<'_>) {
-        if is_name {
+        if is_name && is_plain(text) {
+            // A plain name is a short one, and has nothing to escape.
+            self.name_member(text);
+            out.at.enter_plain(text);
+        } else if is_name {
             self.enter(text, out);
-            if !is_plain(text) {
-                out.text(text, None, offset);
-            }
+            out.text(text, None, offset);
         } else {
             inside::value(text, key(&self.names, self.name(), false), offset, out);
             self.end(out);
@@ -280,12 +282,18 @@ impl Json {
     /// Goes into a member.
     fn enter(&mut self, name: &str, out: &mut Output<'_>) {
         let known = if name.len() > NAME { name.get(..name.floor_char_boundary(NAME)).unwrap_or(name) } else { name };
+        self.name_member(known);
+        out.at.enter(known);
+    }
+
+    /// The current member of the innermost object goes by this name.
+    #[inline]
+    fn name_member(&mut self, name: &str) {
         if let Some(frame) = self.stack.last_mut() {
             self.names.truncate(frame.name.0);
-            self.names.push_str(known);
+            self.names.push_str(name);
             frame.name.1 = self.names.len();
         }
-        out.at.enter(known);
         self.expect = Expect::Colon;
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Markup {
     /// A run longer than a block.
     long: Option<Blocks>,
     resolved: String,
+    /// Text that belongs together though elements stand in it.
+    flow: Option<Flow>,
     /// A declaration without an end was met. Looking for the end of each would take quadratic time.
     undeclared: bool,
     lines: u64,
@@ -44,6 +46,15 @@ struct Element {
     name: String,
     /// Whether its container is open. An element without children has none.
     is_open: bool,
+}
+
+/// Text of a paragraph, whatever is bold in it: a number in two halves is still one number.
+#[derive(Debug)]
+struct Flow {
+    text: String,
+    offset: u64,
+    /// How many elements are open outside it.
+    outside: usize,
 }
 
 /// A stretch of text with one end.
@@ -98,6 +109,7 @@ impl Reader for Markup {
 
     fn finish(&mut self, out: &mut Output<'_>) {
         self.end_long(out);
+        self.end_flow(out);
         while !self.stack.is_empty() {
             self.pop(out);
         }
@@ -118,6 +130,7 @@ impl Markup {
             run: Run::Text,
             long: None,
             resolved: String::new(),
+            flow: None,
             undeclared: false,
             lines: 0,
             base: out.at.depth(),
@@ -223,6 +236,9 @@ impl Markup {
     /// Text of a run that is whole.
     fn emit(&mut self, text: &str, offset: u64, run: Run, out: &mut Output<'_>) {
         let start = text.trim_ascii_start();
+        if self.flows(run, text, offset, out) {
+            return;
+        }
         let offset = offset + (text.len() - start.len()) as u64;
         let text = start.trim_ascii_end();
         if text.is_empty() || (run == Run::Instruction && text.starts_with("xml ")) {
@@ -234,12 +250,72 @@ impl Markup {
         self.resolved = resolved;
     }
 
+    /// Adds text to the paragraph it stands in; says no where it stands in none.
+    fn flows(&mut self, run: Run, text: &str, offset: u64, out: &mut Output<'_>) -> bool {
+        if !matches!(run, Run::Text | Run::Data) {
+            return false;
+        }
+        if self.html {
+            let outside =
+                self.stack.iter().rposition(|element| !tag::is_inline(&element.name)).map_or(0, |at| at + 1);
+            self.flow.get_or_insert_with(|| Flow { text: String::new(), offset, outside });
+        }
+        let Some(flow) = &mut self.flow else { return false };
+        // White space with a line end in it is there to make the file legible.
+        if !self.html && text.trim_ascii().is_empty() && text.contains('\n') {
+            return true;
+        }
+        let mut resolved = std::mem::take(&mut self.resolved);
+        flow.text.push_str(if run == Run::Text { entity::resolve(text, &mut resolved) } else { text });
+        self.resolved = resolved;
+        if flow.text.len() > BLOCK {
+            self.end_flow(out);
+        }
+        true
+    }
+
+    /// The end of a paragraph, or of as much of it as is held.
+    fn end_flow(&mut self, out: &mut Output<'_>) {
+        let Some(flow) = self.flow.take() else { return };
+        let start = flow.text.trim_ascii_start();
+        let offset = flow.offset + (flow.text.len() - start.len()) as u64;
+        let text = start.trim_ascii_end();
+        if !text.is_empty() {
+            let open = self.stack.get(..flow.outside).unwrap_or(&self.stack);
+            inside::value(text, key(open, Run::Text), offset, out);
+        }
+    }
+
     fn tag(&mut self, tag: &Tag<'_>, offset: u64, out: &mut Output<'_>) {
+        self.flow_at(tag, offset, out);
         match tag.kind {
             tag::Kind::End => self.end(tag.name, out),
             // All of a document type is text: its entities are data like any other.
             tag::Kind::Declaration => out.text(tag.body, None, offset),
             tag::Kind::Start => self.start(tag, offset, out),
+        }
+    }
+
+    /// What a tag does to the paragraph it stands in.
+    fn flow_at(&mut self, tag: &Tag<'_>, offset: u64, out: &mut Output<'_>) {
+        if self.html {
+            if !tag::is_inline(tag.name) {
+                self.end_flow(out);
+            }
+            return;
+        }
+        match (tag::is_paragraph(tag.name), tag.kind) {
+            (true, tag::Kind::End) => self.end_flow(out),
+            (true, tag::Kind::Start) if !tag.closed => {
+                self.end_flow(out);
+                self.flow = Some(Flow { text: String::new(), offset, outside: self.stack.len() + 1 });
+            }
+            _ => {
+                let gap = tag::is_gap(tag.name);
+                if let Some(flow) = self.flow.as_mut().filter(|_| gap) {
+                    flow.text.push(' ');
+                }
+            }
         }
     }
 

@@ -1,9 +1,9 @@
 //! Untrusted bytes become bounded, addressable text.
 //!
 //! ```text
-//! body ─▶ encoding (gzip, br, …) ─▶ sniff ─▶ charset ─▶ json │ form │ table │ markup │ events │ plain ─▶ Sink
-//!           ▲                         │
-//!           └── multipart parts ◀─────┘           head: target and header fields ─▶ Sink
+//! body ─▶ encoding (gzip, br, …) ─▶ sniff ─▶ charset ─▶ json │ form │ table │ markup │ yaml │ card │ … ─▶ Sink
+//!           ▲                         ├─▶ tree (MessagePack, CBOR, Protocol Buffers), file (PDF, images, SQLite) ─▶ Sink
+//!           └── parts, mail, archives ┘           head: target and header fields ─▶ Sink
 //! ```
 //!
 //! Nothing here knows what the text means. Readers are lenient, because whoever receives the message may be; labels are
@@ -21,6 +21,12 @@ use crate::transfer::{Locator, Sink};
 
 mod account;
 
+mod archive;
+
+mod bytes;
+
+mod card;
+
 mod charset;
 
 mod encoding;
@@ -30,6 +36,8 @@ mod entity;
 mod escape;
 
 mod events;
+
+mod file;
 
 mod form;
 
@@ -55,7 +63,13 @@ mod tag;
 
 mod transfer;
 
+mod tree;
+
 mod window;
+
+mod word;
+
+mod yaml;
 
 pub use account::Account;
 pub use head::head;
@@ -64,7 +78,7 @@ use account::Opaque;
 use charset::{Reader, Text};
 use encoding::{Coding, Layer, Meter, Wire};
 use output::Output;
-use sniff::{Format, Kind};
+use sniff::{Binary, Format, Kind};
 use window::Window;
 
 /// Bounds on what decoding may cost.
@@ -167,6 +181,8 @@ fn layer(
             let length = window.drain()?;
             opaque(reason, length, out);
         }
+        Kind::Binary(format) => binary(format, &mut window, out)?,
+        Kind::Mail => multipart::mail(&mut window, out)?,
         Kind::Multipart { boundary, form } => multipart::read(&boundary, form, &mut window, out)?,
         Kind::Text(format) => text(format, hints, &mut window, out)?,
     }
@@ -212,6 +228,21 @@ fn mislabelled(hints: &Hints<'_>, window: &mut Window<'_>, meter: &Meter, out: &
     Ok(())
 }
 
+/// Reads a binary format.
+fn binary(format: Binary, window: &mut Window<'_>, out: &mut Output<'_>) -> io::Result<()> {
+    match format {
+        Binary::Cbor => tree::read("cbor", &mut tree::cbor::Cbor, window, out),
+        Binary::Grpc => tree::protobuf::frames(window, out),
+        Binary::Image => file::image::read(window, out),
+        Binary::MessagePack => tree::read("msgpack", &mut tree::msgpack::MessagePack, window, out),
+        Binary::Pdf => file::pdf::read(window, out),
+        Binary::Protobuf => tree::protobuf::read(window, out),
+        Binary::Sqlite => file::sqlite::read(window, out),
+        Binary::Tar => archive::tar::read(window, out),
+        Binary::Zip => archive::zip::read(window, out),
+    }
+}
+
 /// Reads text.
 fn text(format: Format, hints: &Hints<'_>, window: &mut Window<'_>, out: &mut Output<'_>) -> io::Result<()> {
     let declared = hints.charset();
@@ -230,6 +261,8 @@ fn text(format: Format, hints: &Hints<'_>, window: &mut Window<'_>, out: &mut Ou
         Format::Markup { html } => feed(if html { "html" } else { "xml" }, &mut markup::Markup::new(html, out), out),
         Format::Table { delimiter } => feed("csv", &mut table::Table::new(delimiter), out),
         Format::Events => feed("events", &mut events::Events::default(), out),
+        Format::Card => feed("vcard", &mut card::Card::new(), out),
+        Format::Yaml => feed("yaml", &mut yaml::Yaml::new(out), out),
         Format::Plain => feed("text", &mut plain::Plain::default(), out),
     }
 }

@@ -16,6 +16,7 @@ use super::form;
 use super::output::{NAME, Output};
 use super::sniff::parameter;
 use super::window::Window;
+use super::word;
 use super::{Hints, coded, opaque};
 
 /// Longest headers of a part.
@@ -59,6 +60,24 @@ pub(super) fn read(boundary: &str, is_form: bool, window: &mut Window<'_>, out: 
     Ok(())
 }
 
+/// Reads a message of e-mail (RFC 5322): a head, and a body that says there what it is.
+pub(super) fn mail(window: &mut Window<'_>, out: &mut Output<'_>) -> io::Result<()> {
+    out.format("mail");
+    let head = Head::read(window, out)?;
+    out.open(Container::Head);
+    head.emit(out);
+    out.close();
+    body(&head, None, window, out)
+}
+
+/// Reads what stands behind the head of a part.
+fn body(head: &Head, file_name: Option<&str>, window: &mut Window<'_>, out: &mut Output<'_>) -> io::Result<()> {
+    let mut codings = encoding::parse(head.get("content-encoding"));
+    codings.extend(head.get("content-transfer-encoding").and_then(Coding::of_transfer));
+    let hints = Hints { content_type: Some(head.get("content-type").unwrap_or("")), file_name, ..Hints::default() };
+    coded(&codings, &hints, window, out)
+}
+
 /// Reads one part.
 fn part(index: u64, is_form: bool, parts: &mut Parts<'_, '_>, out: &mut Output<'_>) -> io::Result<()> {
     let mut section = Section { parts };
@@ -83,11 +102,8 @@ fn part(index: u64, is_form: bool, parts: &mut Parts<'_, '_>, out: &mut Output<'
         out.text(name, Some("filename"), 0);
     }
     head.emit(out);
-    let mut codings = encoding::parse(head.get("content-encoding"));
-    codings.extend(head.get("content-transfer-encoding").and_then(Coding::of_transfer));
-    let hints = Hints { content_type: head.get("content-type"), file_name: file_name.as_deref(), ..Hints::default() };
     let outer = std::mem::replace(&mut out.key, known.filter(|name| !name.is_empty()).map(str::to_owned));
-    coded(&codings, &hints, &mut window, out)?;
+    body(&head, file_name.as_deref(), &mut window, out)?;
     out.key = outer;
     out.at.leave();
     if own {
@@ -157,7 +173,8 @@ impl Head {
             "content-length",
         ];
         for (name, value) in self.fields.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str())) {
-            out.text(value, Some(name.as_str()).filter(|name| !name.is_empty()), 0);
+            let value = word::decode(value);
+            out.text(&value, Some(name.as_str()).filter(|name| !name.is_empty()), 0);
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use super::Hints;
 use super::account::Opaque;
+use super::archive::tar;
 use super::charset;
 use super::encoding::Coding;
 use super::inside;
@@ -18,6 +19,10 @@ pub(super) const HEAD: usize = 1024;
 pub(super) enum Kind {
     /// Compressed.
     Coded(Coding),
+    /// A binary format with a reader of its own.
+    Binary(Binary),
+    /// A message of e-mail.
+    Mail,
     /// Nothing we read.
     Opaque(Opaque),
     /// Parts between boundaries.
@@ -29,6 +34,45 @@ pub(super) enum Kind {
     },
     /// Text.
     Text(Format),
+}
+
+/// A binary format with a reader of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Binary {
+    Cbor,
+    /// Frames with a Protocol Buffers message each.
+    Grpc,
+    /// A picture, whose metadata is read.
+    Image,
+    MessagePack,
+    Pdf,
+    Protobuf,
+    Sqlite,
+    Tar,
+    Zip,
+}
+
+impl Binary {
+    /// The format that bytes show by how they begin.
+    pub fn sniff(head: &[u8]) -> Option<Binary> {
+        if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+            return Some(Binary::Zip);
+        }
+        // The tag of self-described CBOR (RFC 8949, section 3.4.6).
+        if head.starts_with(b"\xd9\xd9\xf7") {
+            return Some(Binary::Cbor);
+        }
+        if head.starts_with(b"%PDF-") {
+            return Some(Binary::Pdf);
+        }
+        if head.starts_with(b"SQLite format 3\0") {
+            return Some(Binary::Sqlite);
+        }
+        if is_image(head) {
+            return Some(Binary::Image);
+        }
+        tar::is_head(head).then_some(Binary::Tar)
+    }
 }
 
 /// What text is.
@@ -55,6 +99,10 @@ pub(super) enum Format {
     },
     /// Server-sent events.
     Events,
+    /// vCard and iCalendar.
+    Card,
+    /// YAML.
+    Yaml,
     /// Anything else.
     Plain,
 }
@@ -62,6 +110,8 @@ pub(super) enum Format {
 /// What the label says.
 enum Label {
     Text(Format),
+    Binary(Binary),
+    Mail,
     Multipart,
     /// Says nothing that could be checked.
     Silent,
@@ -79,8 +129,16 @@ pub(super) fn kind(hints: &Hints<'_>, head: &[u8], whole: bool) -> Kind {
     if let Some(coding) = Coding::sniff(head) {
         return Kind::Coded(coding);
     }
+    if let Some(binary) = Binary::sniff(head) {
+        return Kind::Binary(binary);
+    }
     if let Some(reason) = is_opaque(head) {
         return Kind::Opaque(reason);
+    }
+    if let Label::Binary(binary) = label
+        && !is_json_bytes(head, whole)
+    {
+        return Kind::Binary(binary);
     }
     let form = media_type(hints.content_type.unwrap_or("")).ends_with("/form-data");
     let boundary = parameter(hints.content_type.unwrap_or(""), "boundary").filter(|boundary| !boundary.is_empty());
@@ -91,6 +149,9 @@ pub(super) fn kind(hints: &Hints<'_>, head: &[u8], whole: bool) -> Kind {
     if let Some(boundary) = boundary_of(&text) {
         let form = form || memchr::memmem::find(text.as_bytes(), b"form-data").is_some();
         return Kind::Multipart { boundary: boundary.to_owned(), form };
+    }
+    if matches!(label, Label::Mail) || (matches!(label, Label::Silent) && is_mail(&text)) {
+        return Kind::Mail;
     }
     Kind::Text(format(&label, &text, whole))
 }
@@ -121,6 +182,8 @@ fn format(label: &Label, text: &str, whole: bool) -> Format {
 fn guess(text: &str, whole: bool) -> Format {
     if is_events(text) {
         Format::Events
+    } else if is_card(text) {
+        Format::Card
     } else if is_form(text) {
         Format::Form
     } else if let Some(delimiter) = table::sniff(text, whole) {
@@ -148,6 +211,15 @@ fn label(hints: &Hints<'_>) -> Label {
         (_, "csv") => Label::Text(Format::Table { delimiter: 0 }),
         (_, "tab-separated-values" | "tsv") => Label::Text(Format::Table { delimiter: b'\t' }),
         (_, "event-stream") => Label::Text(Format::Events),
+        (_, "vcard" | "x-vcard" | "directory" | "calendar") => Label::Text(Format::Card),
+        (_, "yaml" | "x-yaml" | "vnd.yaml") => Label::Text(Format::Yaml),
+        ("message", "rfc822" | "global") => Label::Mail,
+        (_, "msgpack" | "x-msgpack" | "vnd.msgpack") => Label::Binary(Binary::MessagePack),
+        (_, "cbor" | "cbor-seq") => Label::Binary(Binary::Cbor),
+        (_, "protobuf" | "x-protobuf" | "vnd.google.protobuf") => Label::Binary(Binary::Protobuf),
+        (_, subtype) if is_grpc(subtype) => Label::Binary(Binary::Grpc),
+        (_, subtype) if subtype.ends_with("+cbor") => Label::Binary(Binary::Cbor),
+        (_, subtype) if subtype.ends_with("+yaml") => Label::Text(Format::Yaml),
         (_, subtype) if subtype.ends_with("+json") => json(false),
         (_, subtype) if subtype.ends_with("+xml") => Label::Text(Format::Markup { html: false }),
         _ => Label::Silent,
@@ -164,6 +236,13 @@ fn by_name(name: &str) -> &'static str {
         "tsv" | "tab" => "text/tab-separated-values",
         "xml" | "svg" => "application/xml",
         "html" | "htm" => "text/html",
+        "yaml" | "yml" => "application/yaml",
+        "vcf" | "vcard" => "text/vcard",
+        "ics" => "text/calendar",
+        "eml" => "message/rfc822",
+        "msgpack" | "mpk" => "application/msgpack",
+        "cbor" => "application/cbor",
+        "pb" => "application/protobuf",
         _ => "",
     }
 }
@@ -214,12 +293,7 @@ pub(super) fn is_opaque(head: &[u8]) -> Option<Opaque> {
         return Some(Opaque::Encrypted);
     }
     const BINARY: &[&[u8]] = &[
-        b"\x89PNG\r\n",
-        b"\xff\xd8\xff",
         b"GIF8",
-        b"%PDF-",
-        b"PK\x03\x04",
-        b"PK\x05\x06",
         b"\xd0\xcf\x11\xe0\xa1\xb1",
         b"BZh",
         b"\xfd7zXZ\0",
@@ -231,9 +305,6 @@ pub(super) fn is_opaque(head: &[u8]) -> Option<Opaque> {
         b"OggS",
         b"ID3",
         b"fLaC",
-        b"II*\0",
-        b"MM\0*",
-        b"SQLite format 3\0",
         b"PAR1",
         b"Obj\x01",
         b"\xca\xfe\xba\xbe",
@@ -241,6 +312,15 @@ pub(super) fn is_opaque(head: &[u8]) -> Option<Opaque> {
     let riff = head.starts_with(b"RIFF") && head.get(8..12).is_some_and(|kind| kind.is_ascii());
     let film = head.get(4..8) == Some(b"ftyp");
     (riff || film || BINARY.iter().any(|magic| head.starts_with(magic))).then_some(Opaque::Undecodable)
+}
+
+/// Pictures in formats that carry Exif.
+fn is_image(head: &[u8]) -> bool {
+    const BEGINNINGS: &[&[u8]] = &[b"\x89PNG\r\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*"];
+    let webp = head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP");
+    let heif = head.get(4..8) == Some(b"ftyp")
+        && head.get(8..12).is_some_and(|brand| matches!(brand, b"heic" | b"heix" | b"mif1" | b"avif"));
+    webp || heif || BEGINNINGS.iter().any(|beginning| head.starts_with(beginning))
 }
 
 fn is_encrypted(head: &[u8]) -> bool {
@@ -254,7 +334,6 @@ fn is_encrypted(head: &[u8]) -> bool {
         b"$ANSIBLE_VAULT;",
         b"LUKS\xba\xbe",
     ];
-    let zip = head.starts_with(b"PK\x03\x04") && head.get(6).is_some_and(|flags| flags & 1 == 1);
     // Packets that open an OpenPGP message: a session key encrypted to a public key (version 3) or a passphrase (4).
     let pgp = matches!(
         head,
@@ -269,7 +348,42 @@ fn is_encrypted(head: &[u8]) -> bool {
         let start = head.get(..24).unwrap_or(head);
         [ENVELOPED, ENCRYPTED].iter().any(|id| memchr::memmem::find(start, id).is_some())
     };
-    zip || pgp || cms || BEGINNINGS.iter().any(|beginning| head.starts_with(beginning))
+    pgp || cms || BEGINNINGS.iter().any(|beginning| head.starts_with(beginning))
+}
+
+/// gRPC, but for the form of it that is base64.
+fn is_grpc(subtype: &str) -> bool {
+    let rest = subtype.strip_prefix("grpc").map(|rest| rest.strip_prefix("-web").unwrap_or(rest));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
+}
+
+/// JSON under the label of a binary format.
+fn is_json_bytes(head: &[u8], whole: bool) -> bool {
+    let text = std::str::from_utf8(head).unwrap_or("");
+    text.starts_with(['{', '[']) && inside::is_json(text, whole)
+}
+
+fn is_card(text: &str) -> bool {
+    let start = text.get(..16).unwrap_or(text).to_ascii_uppercase();
+    ["BEGIN:VCARD", "BEGIN:VCALENDAR", "BEGIN:VEVENT"].iter().any(|begin| start.starts_with(begin))
+}
+
+/// The head of a message of e-mail: fields only mail has, from the first line on.
+fn is_mail(text: &str) -> bool {
+    const FIRST: [&str; 8] = [
+        "received:",
+        "return-path:",
+        "delivered-to:",
+        "message-id:",
+        "mime-version:",
+        "from:",
+        "date:",
+        "dkim-signature:",
+    ];
+    const SOME: [&str; 4] = ["\nfrom:", "\nto:", "\nsubject:", "\nreceived:"];
+    let start = text.to_ascii_lowercase();
+    FIRST.iter().any(|field| start.starts_with(field))
+        && SOME.iter().filter(|field| start.contains(*field)).count() > 1
 }
 
 fn is_markup(text: &str) -> bool {

@@ -158,6 +158,25 @@ pub(super) fn is_void(name: &str) -> bool {
     VOID.iter().any(|void| name.eq_ignore_ascii_case(void))
 }
 
+/// Whether an HTML element stands in a line of text and does not end it.
+pub(super) fn is_inline(name: &str) -> bool {
+    const INLINE: &[&str] = &[
+        "a", "abbr", "b", "bdi", "bdo", "big", "code", "em", "font", "i", "ins", "kbd", "mark", "q", "s", "samp",
+        "small", "span", "strong", "sub", "sup", "tt", "u", "var", "wbr",
+    ];
+    INLINE.iter().any(|inline| name.eq_ignore_ascii_case(inline))
+}
+
+/// Whether an element of an office document is a paragraph, whose text is cut into runs by how it looks.
+pub(super) fn is_paragraph(name: &str) -> bool {
+    matches!(name, "w:p" | "a:p" | "text:p" | "text:h" | "si")
+}
+
+/// Whether an element of an office document stands for white space.
+pub(super) fn is_gap(name: &str) -> bool {
+    matches!(name, "w:tab" | "w:br" | "w:cr" | "a:br" | "text:s" | "text:tab" | "text:line-break")
+}
+
 /// Whether the content of an HTML element is no markup.
 pub(super) fn is_script(name: &str) -> bool {
     name.eq_ignore_ascii_case("script") || name.eq_ignore_ascii_case("style")

@@ -65,6 +65,15 @@ impl<'r> Window<'r> {
         Ok(&self.carry)
     }
 
+    /// Takes the next `N` bytes, if there are so many.
+    pub fn array<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
+        let bytes = self.need(N)?.first_chunk::<N>().copied();
+        if bytes.is_some() {
+            self.take(N);
+        }
+        Ok(bytes)
+    }
+
     /// More than is at hand: at least as much again.
     pub fn widen(&mut self) -> io::Result<()> {
         let at_hand = self.view()?.len();

@@ -87,6 +87,18 @@ impl Automaton {
         }
     }
 
+    /// Bytes of the shortest match.
+    pub(super) fn shortest(&self) -> usize {
+        let mut states = vec![self.start];
+        (0..self.longest)
+            .find(|_| {
+                let ends = states.iter().any(|&state| self.can_end(state));
+                states = self.after_any(&states);
+                ends
+            })
+            .unwrap_or(self.longest)
+    }
+
     /// For each of the first `depth` bytes of a match, which bytes can stand there. From where a match can already have
     /// ended every byte can.
     pub(super) fn beginnings(&self, depth: usize) -> Vec<[bool; 256]> {

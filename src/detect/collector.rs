@@ -11,10 +11,11 @@ use crate::transfer::{Container, DigestKey, Piece, Sink};
 use super::detector::{Detector, Finder, Needs};
 use super::fold::{self, Folded};
 use super::identity::{Identifier, Record};
-use super::key::{KeyCache, KeyInfo};
+use super::key::KeyInfo;
 use super::record::{self, Frame, Named, Register, Waiting};
-use super::scan::{self, Hit, Scratch, Target};
+use super::scan::{self, Hit, Target};
 use super::tally::Tallies;
+use super::tools::Tools;
 use super::{Detectors, Finding, Findings, Keep, OVERLAP, overlap, period};
 
 /// How far apart identifiers of one person may stand in plain text, in bytes.
@@ -27,8 +28,7 @@ const DEPTH: usize = 512;
 pub struct Collector<'d> {
     detectors: &'d Detectors,
     today: Date,
-    cache: KeyCache,
-    scratch: Scratch,
+    tools: Tools,
     frames: Vec<Frame>,
     /// Containers deeper than are followed.
     deeper: usize,
@@ -61,8 +61,7 @@ impl<'d> Collector<'d> {
         Collector {
             detectors,
             today,
-            cache: KeyCache::new(),
-            scratch: Scratch::default(),
+            tools: detectors.toolbox.take(),
             frames: Vec::new(),
             deeper: 0,
             tallies: Tallies::new(keep),
@@ -78,6 +77,7 @@ impl<'d> Collector<'d> {
             self.close();
         }
         self.end_cluster();
+        self.detectors.toolbox.put_back(self.tools);
         self.tallies.finish(self.register.people)
     }
 
@@ -95,7 +95,7 @@ impl<'d> Collector<'d> {
 
     /// Counts the hits of a piece and hands them to the record or the text they stand in.
     fn take(&mut self, piece: &Piece<'_>, text: &str, folded: Option<&Folded>, whole: bool) {
-        let hits = std::mem::take(&mut self.scratch.hits);
+        let hits = std::mem::take(&mut self.tools.scratch.hits);
         let mut personal: Vec<Cluster> = Vec::new();
         for hit in &hits {
             let Some(spotted) = self.spotted(piece, text, folded, *hit) else {
@@ -113,7 +113,7 @@ impl<'d> Collector<'d> {
                 personal.push(Cluster::of(&spotted));
             }
         }
-        self.scratch.hits = hits;
+        self.tools.scratch.hits = hits;
         if !personal.is_empty() {
             self.place(piece, personal, whole);
         }
@@ -144,7 +144,7 @@ impl<'d> Collector<'d> {
             category: spotted.category,
             detector: std::sync::Arc::clone(&spotted.detector.id),
             confidence: spotted.hit.confidence,
-            r#where: piece.at.exact(),
+            r#where: if self.tallies.keep == Keep::Values { piece.at.exact() } else { piece.at.shown() },
             start: spotted.start,
             end: spotted.end,
             value: (self.tallies.keep == Keep::Values).then(|| spotted.raw.to_owned()),
@@ -225,9 +225,9 @@ impl<'d> Collector<'d> {
             return;
         };
         let fills = |hit: &Hit| (hit.end - hit.start) * 2 > value.len();
-        if !self.scratch.hits.iter().any(|hit| fills(hit) && hit.confidence >= best.confidence) {
-            self.scratch.hits.retain(|hit| !fills(hit));
-            self.scratch.hits.push(best);
+        if !self.tools.scratch.hits.iter().any(|hit| fills(hit) && hit.confidence >= best.confidence) {
+            self.tools.scratch.hits.retain(|hit| !fills(hit));
+            self.tools.scratch.hits.push(best);
         }
     }
 
@@ -239,7 +239,7 @@ impl<'d> Collector<'d> {
             let is_secret = |hit: &Hit| {
                 list.get(hit.detector).is_some_and(|detector| detector.category.as_str().starts_with("secret"))
             };
-            self.scratch.hits.retain(|hit| !is_secret(hit));
+            self.tools.scratch.hits.retain(|hit| !is_secret(hit));
         }
     }
 }
@@ -283,7 +283,7 @@ fn name(detectors: &Detectors, frame: &mut Frame, piece: &Piece<'_>, inside: boo
     } else if frame.named == Named::Unknown {
         let is_list = frame.container == Container::List;
         let is_part =
-            container_name(&piece.at.pattern(), piece.key, is_list).is_some_and(|name| detectors.keys.is_part(name));
+            container_name(&piece.at.trail(), piece.key, is_list).is_some_and(|name| detectors.keys.is_part(name));
         frame.named = if is_part { Named::Part } else { Named::Own };
     }
 }
@@ -317,6 +317,12 @@ impl Sink for Collector<'_> {
             return;
         }
         self.end_cluster();
+        if let Some(entered) = self.frames.last().and_then(Frame::idle) {
+            // PERF: most containers hold nothing personal, and a frame is large to move.
+            self.frames.truncate(self.frames.len() - 1);
+            self.frames.last_mut().into_iter().for_each(|parent| parent.note(entered));
+            return;
+        }
         let Some(mut frame) = self.frames.pop() else {
             return;
         };
@@ -343,19 +349,20 @@ impl Sink for Collector<'_> {
             Some(folded) => (0, folded.text.len()),
             None => (piece.report.start.saturating_sub(OVERLAP), (piece.report.end + OVERLAP).min(text.len())),
         };
-        self.scratch.hits.clear();
-        let info = self.cache.look_up(&self.detectors.keys, piece.key, self.detectors.scanned);
-        scan::scan(self.detectors, &Target { text, from, to, key: info, today: self.today }, &mut self.scratch);
-        if self.scratch.hits.is_empty() && info.fields.is_empty() {
+        self.tools.scratch.hits.clear();
+        let Tools { names, scratch } = &mut self.tools;
+        let info = names.look_up(&self.detectors.keys, piece.key, self.detectors.scanned);
+        scan::scan(self.detectors, &Target { text, from, to, key: info, today: self.today }, scratch);
+        if scratch.hits.is_empty() && info.fields.is_empty() {
             return;
         }
         let info = std::sync::Arc::clone(info);
-        overlap::settle(&mut self.scratch.hits);
+        overlap::settle(&mut self.tools.scratch.hits);
         if whole && !info.fields.is_empty() {
             self.take_field(text, &info.fields);
         }
         self.drop_credentials(&info);
-        if !self.scratch.hits.is_empty() {
+        if !self.tools.scratch.hits.is_empty() {
             self.take(&piece, text, folded.as_ref(), whole);
         }
     }

@@ -15,11 +15,13 @@ use super::context::ContextTable;
 use super::detector::{Confidence, Detector, Example, Finder, Needs, Stands};
 use super::evidence::Demands;
 use super::key::KeyTable;
+use super::marked::Marked;
 use super::prefilter::{Entry, Prefilter};
 use super::raw::{RawConfidence, RawDetector, RawFile, RawShape};
 use super::set::CAPACITY;
 use super::shape::{self, Email, ValueShape};
 use super::sums;
+use super::tools::Toolbox;
 
 /// A detector with what is only needed until the tables are built.
 struct Draft {
@@ -29,6 +31,16 @@ struct Draft {
     not_fields: Vec<String>,
     /// The id named by `needs = "with ..."`, and where it is written.
     partner: Option<(String, usize, Range<usize>)>,
+}
+
+impl Draft {
+    /// Whether the value alone says what it is, by a mark at its beginning.
+    fn is_marked(&self) -> bool {
+        let alone = self.context.is_empty() && self.fields.is_empty() && !self.detector.near_han;
+        alone
+            && self.detector.is_certain()
+            && matches!(&self.detector.finder, Finder::Pattern(automaton) if Marked::fits(automaton))
+    }
 }
 
 /// Compiles all files.
@@ -73,12 +85,21 @@ fn parse_error(source: &Source, error: &toml::de::Error) -> Diagnostic {
 type File<'a> = (usize, &'a Source, RawFile);
 
 fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> Result<Detectors, Vec<Diagnostic>> {
-    // Scanned detectors come first: their position is their bit.
-    drafts.sort_by_key(|draft| !draft.detector.is_scanned());
-    let scanned = drafts.iter().filter(|draft| draft.detector.is_scanned()).count();
+    // Detectors that take a bit come first: their position is their bit.
+    drafts.sort_by_cached_key(|draft| (!draft.detector.is_scanned(), draft.is_marked()));
+    let scanned = drafts.iter().filter(|draft| draft.detector.is_scanned() && !draft.is_marked()).count();
     if scanned > CAPACITY {
-        let message = format!("{scanned} detectors with a pattern; at most {CAPACITY} can be scanned for at once");
-        return Err(vec![Diagnostic::file("detectors", message)]);
+        let message = format!(
+            "{scanned} detectors with a pattern that could begin like other text; at most {CAPACITY} can be scanned for"
+        );
+        let help = "a pattern that begins with a mark of its own, and needs no word or field, is not counted";
+        return Err(vec![Diagnostic::file("detectors", message).help(help)]);
+    }
+    let mut marked = Marked::default();
+    for (index, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.is_marked()) {
+        if let Finder::Pattern(automaton) = &draft.detector.finder {
+            marked.add(index, automaton);
+        }
     }
     link_partners(sources, &mut drafts)?;
     let mut detectors = Detectors {
@@ -86,10 +107,12 @@ fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> R
         scanned,
         demands: Demands::default(),
         emails: Vec::new(),
-        prefilter: Prefilter::build(automata(&drafts, false)),
-        whole_prefilter: Prefilter::build(automata(&drafts, true)),
+        prefilter: Prefilter::build(automata(&drafts, false), &marked),
+        whole_prefilter: Prefilter::build(automata(&drafts, true), &marked),
+        marked,
         keys: KeyTable::default(),
         context: ContextTable::default(),
+        toolbox: Toolbox::default(),
         sources: sources.to_vec(),
         hash: digest(sources),
     };
@@ -108,6 +131,7 @@ fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> R
 /// Patterns by number; those of detectors that need a field name only if asked for.
 fn automata(drafts: &[Draft], all: bool) -> impl Iterator<Item = Entry<'_>> {
     drafts.iter().enumerate().filter_map(move |(index, draft)| match &draft.detector.finder {
+        Finder::Pattern(_) if draft.is_marked() => None,
         Finder::Pattern(automaton) if all || draft.detector.needs != Needs::Key => {
             Some(Entry { index, automaton, is_open: draft.detector.stands == Stands::Start })
         }

@@ -7,6 +7,7 @@ use crate::transfer::{Category, Country};
 
 use super::automaton::Automaton;
 use super::checks::Check;
+use super::evidence::CERTAIN;
 use super::shape::{Email, ValueShape};
 
 /// A detector that cannot be wrong any more.
@@ -93,6 +94,11 @@ impl Detector {
     /// Whether the scanner looks for it.
     pub(super) fn is_scanned(&self) -> bool {
         !matches!(self.finder, Finder::Field(_))
+    }
+
+    /// Whether the value is evidence enough whatever stands around it.
+    pub(super) fn is_certain(&self) -> bool {
+        self.needs == Needs::Nothing && self.confidence.alone >= CERTAIN
     }
 
     /// Whether what it finds is about a person.

@@ -14,7 +14,7 @@ use super::shape::is_han;
 pub(super) const FLOOR: f32 = 0.5;
 
 /// From here on a value is evidence enough whatever its field is called.
-const CERTAIN: f32 = 0.9;
+pub(super) const CERTAIN: f32 = 0.9;
 
 /// How far Han characters may stand from a match to count, in bytes.
 const HAN_REACH: usize = 24;
@@ -89,8 +89,7 @@ pub(super) fn weigh(
     if near.speaks.contains(index) {
         return sure(confidence.context);
     }
-    let certain = detector.needs == Needs::Nothing && confidence.alone >= CERTAIN;
-    if !certain && is_joined(target.text.as_bytes(), range) {
+    if !detector.is_certain() && is_joined(target.text.as_bytes(), range) {
         return None;
     }
     if detector.near_han && has_han(target.text, range) {

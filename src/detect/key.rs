@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::set::Set;
 use super::shape::is_unspaced;
+use crate::transfer::is_plain_name;
 
 /// Longest part of a field name that is looked at, from its end.
 const LONGEST: usize = 96;
@@ -113,18 +114,29 @@ impl KeyTable {
     }
 }
 
-/// Field names already read, by hash: a bounded table in which a newer name replaces an older one.
+/// Field names already read, by hash: a bounded table in which a newer name replaces an older one. It goes on from
+/// message to message, so names that could be values are forgotten with theirs.
 #[derive(Debug)]
 pub(super) struct KeyCache {
     slots: Vec<(Box<str>, Arc<KeyInfo>)>,
     none: Arc<KeyInfo>,
+    /// Places of names that could be values.
+    private: Vec<usize>,
 }
 
 const SLOTS: usize = 256;
 
 impl KeyCache {
     pub(super) fn new() -> KeyCache {
-        KeyCache { slots: Vec::new(), none: Arc::default() }
+        KeyCache { slots: Vec::new(), none: Arc::default(), private: Vec::new() }
+    }
+
+    /// The message ends.
+    pub(super) fn forget(&mut self) {
+        for first in self.private.drain(..) {
+            let none = &self.none;
+            self.slots.iter_mut().skip(first).take(2).for_each(|slot| *slot = (Box::default(), Arc::clone(none)));
+        }
     }
 
     /// What `name` says.
@@ -142,6 +154,9 @@ impl KeyCache {
         let slot = if holds(first) || !holds(first + 1) { first } else { first + 1 };
         if !holds(slot) {
             self.slots.swap(first, first + 1);
+            if !is_plain_name(name) {
+                self.private.push(first);
+            }
             if let Some(entry) = self.slots.get_mut(first) {
                 *entry = (Box::from(name), Arc::new(table.read(name, scanned)));
             }

@@ -24,6 +24,8 @@ mod automaton;
 
 mod set;
 
+mod marked;
+
 mod prefilter;
 
 mod spots;
@@ -60,6 +62,8 @@ mod tally;
 
 mod collector;
 
+mod tools;
+
 mod examples;
 
 use std::collections::BTreeMap;
@@ -91,6 +95,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("detectors/email.toml", include_str!("../../rules/detectors/email.toml")),
     ("detectors/fields.toml", include_str!("../../rules/detectors/fields.toml")),
     ("detectors/secrets.toml", include_str!("../../rules/detectors/secrets.toml")),
+    ("detectors/tokens.toml", include_str!("../../rules/detectors/tokens.toml")),
     ("detectors/marks.toml", include_str!("../../rules/detectors/marks.toml")),
 ];
 
@@ -98,15 +103,17 @@ pub const BUILTIN: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub struct Detectors {
     list: Vec<Detector>,
-    /// How many of them are scanned for; they come first.
+    /// How many of them take a bit of a set when text is scanned; they come first.
     scanned: usize,
     demands: evidence::Demands,
     emails: Vec<usize>,
     /// For texts whose field name speaks for no detector that needs one.
     prefilter: prefilter::Prefilter,
     whole_prefilter: prefilter::Prefilter,
+    marked: marked::Marked,
     keys: key::KeyTable,
     context: context::ContextTable,
+    toolbox: tools::Toolbox,
     sources: Vec<Source>,
     hash: String,
 }

@@ -8,6 +8,7 @@
 //! A spot where nothing interesting begins costs one look-up in a table of 32 KiB.
 
 use super::automaton::{Automaton, Bytes};
+use super::marked::Marked;
 use super::set::Set;
 use super::spots::Spot;
 
@@ -43,6 +44,8 @@ pub(super) struct Prefilter {
     /// By length of the first run and class of the byte behind it.
     digits: Vec<Row>,
     words: Vec<Row>,
+    /// Bytes of the shortest match of any pattern.
+    shortest: usize,
 }
 
 /// A pattern for the prefilter.
@@ -55,46 +58,56 @@ pub(super) struct Entry<'a> {
 }
 
 impl Prefilter {
-    /// Tables for detectors that have a pattern.
-    pub(super) fn build<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Prefilter {
+    /// Tables for detectors that have a pattern, and for those that are marked.
+    pub(super) fn build<'a>(entries: impl Iterator<Item = Entry<'a>>, marked: &Marked) -> Prefilter {
         let mut filter = Prefilter {
             triples: vec![0; (1 << 18) / 64],
             positions: vec![[Set::default(); 256]; DEPTH],
             digits: vec![Row::default(); DIGITS + 1],
             words: vec![Row::default(); LETTERS + 1],
+            shortest: usize::MAX,
         };
         entries.for_each(|entry| filter.add(entry));
+        marked.triples().for_each(|triple| filter.begin(triple));
         filter
     }
 
+    /// A shorter text holds no match.
+    pub(super) fn shortest(&self) -> usize {
+        self.shortest
+    }
+
     fn add(&mut self, entry: Entry<'_>) {
+        self.shortest = self.shortest.min(entry.automaton.shortest());
         for (sets, possible) in self.positions.iter_mut().zip(entry.automaton.beginnings(DEPTH)) {
             for (set, _) in sets.iter_mut().zip(possible).filter(|(_, possible)| *possible) {
                 set.insert(entry.index);
             }
         }
-        for place in entry.automaton.first_triples().into_iter().map(place) {
-            self.triples.iter_mut().skip(place / 64).take(1).for_each(|word| *word |= 1 << (place % 64));
-        }
+        entry.automaton.first_triples().into_iter().for_each(|triple| self.begin(triple));
         add_runs(&mut self.digits, entry, &[b'0'..=b'9']);
         add_runs(&mut self.words, entry, &[b'0'..=b'9', b'A'..=b'Z', b'a'..=b'z']);
     }
 
-    /// Detectors a match of which could begin at a spot.
-    #[inline]
-    pub(super) fn candidates(&self, bytes: &[u8], spot: Spot) -> Set {
-        let Some(&[first, second, third]) = bytes.get(spot.at..).and_then(<[u8]>::first_chunk) else {
-            return Set::default();
-        };
-        let place = place([first, second, third]);
-        if self.triples.get(place / 64).is_none_or(|word| word & (1 << (place % 64)) == 0) {
-            return Set::default();
-        }
-        self.by_position(bytes, spot, first)
+    /// Notes that some match begins with three bytes.
+    fn begin(&mut self, triple: [u8; 3]) {
+        let place = place(triple);
+        self.triples.iter_mut().skip(place / 64).take(1).for_each(|word| *word |= 1 << (place % 64));
     }
 
-    fn by_position(&self, bytes: &[u8], spot: Spot, first: u8) -> Set {
+    /// The three bytes at a spot, if any match could begin with them.
+    #[inline]
+    pub(super) fn beginning(&self, bytes: &[u8], spot: Spot) -> Option<[u8; 3]> {
+        let &triple = bytes.get(spot.at..)?.first_chunk()?;
+        let place = place(triple);
+        self.triples.get(place / 64).filter(|word| *word & (1 << (place % 64)) != 0)?;
+        Some(triple)
+    }
+
+    /// Detectors a match of which could begin at a spot.
+    pub(super) fn candidates(&self, bytes: &[u8], spot: Spot) -> Set {
         let at = spot.at;
+        let first = bytes.get(at).copied().unwrap_or_default();
         let mut set = match first.is_ascii_alphanumeric() {
             true => row(&self.words, spot.letters(bytes, LETTERS), bytes, at),
             false => self.position(0, first),

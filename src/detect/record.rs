@@ -128,9 +128,11 @@ impl Frame {
         self.container == Container::List
     }
 
-    /// Whether nothing personal came through it.
-    fn is_idle(&self) -> bool {
-        self.record.is_empty() && self.parts.is_empty() && self.nameless.is_empty() && self.waiting.is_empty()
+    /// Who was entered from inside it, if nothing personal is left in it.
+    pub(super) fn idle(&self) -> Option<(Option<Digest>, u32)> {
+        let idle =
+            self.record.is_empty() && self.parts.is_empty() && self.nameless.is_empty() && self.waiting.is_empty();
+        idle.then_some((self.last, self.nested))
     }
 
     /// Keeps a weak finding until the record ends.
@@ -184,10 +186,8 @@ impl Frame {
 
 /// Ends a container: its people are entered, or handed to the container around it.
 pub(super) fn close(mut frame: Frame, parent: Option<&mut Frame>, register: &mut Register<'_>) {
-    if frame.is_idle() {
-        if let Some(parent) = parent {
-            parent.note((frame.last, frame.nested));
-        }
+    if let Some(entered) = frame.idle() {
+        parent.into_iter().for_each(|parent| parent.note(entered));
         return;
     }
     if frame.is_list() {

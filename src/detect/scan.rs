@@ -12,7 +12,7 @@ use super::detector::{Detector, Finder, Stands};
 use super::evidence;
 use super::key::KeyInfo;
 use super::set::Set;
-use super::shape::is_unspaced;
+use super::shape::{SHORTEST_EMAIL, is_unspaced};
 use super::spots::spots;
 
 /// Ends that are tried for one detector at one spot, longest first.
@@ -57,20 +57,39 @@ pub(super) struct Scratch {
     seen: Vec<(usize, usize)>,
 }
 
+impl Scratch {
+    /// Wipes what was copied from a message.
+    pub(super) fn forget(&mut self) {
+        self.compact.clear();
+        self.context.clear();
+    }
+}
+
 /// Finds every match of every detector; they may overlap.
 pub(super) fn scan(detectors: &Detectors, target: &Target<'_>, scratch: &mut Scratch) {
+    // Detectors that need a field name mostly have loose patterns: they are asked only if the name speaks for one.
+    let by_name = !target.key.scanned.without(detectors.demands.always).is_empty();
+    let prefilter = if by_name { &detectors.whole_prefilter } else { &detectors.prefilter };
+    // PERF: most values of a message are numbers and words too short for anything.
+    let length = target.text.len();
+    if length < prefilter.shortest() && (length < SHORTEST_EMAIL || !target.text.contains('@')) {
+        return;
+    }
     scratch.context.clear();
     scratch.compacted = 0..0;
     scratch.seen.clear();
     let bytes = target.text.as_bytes();
     let active = detectors.demands.always.or(target.key.scanned);
-    // Detectors that need a field name mostly have loose patterns: they are asked only if the name speaks for one.
-    let by_name = !target.key.scanned.without(detectors.demands.always).is_empty();
-    let prefilter = if by_name { &detectors.whole_prefilter } else { &detectors.prefilter };
     spots(bytes, target.from, target.to, |spot| {
         let at = spot.at;
         if bytes.get(at) == Some(&b'@') {
             detectors.emails.iter().for_each(|&index| verify_email(detectors, index, target, at, scratch));
+        }
+        let Some(beginning) = prefilter.beginning(bytes, spot) else { return };
+        for &index in detectors.marked.at(beginning) {
+            if reaches(detectors, index, target, at, scratch) {
+                verify(detectors, index, target, at, &Near::default(), scratch);
+            }
         }
         let candidates = prefilter.candidates(bytes, spot).and(active);
         if candidates.is_empty() {

@@ -8,6 +8,8 @@ pub(super) const NAMES: &[&str] = &["email", "name", "date", "address", "text", 
 /// Longest local part and longest host of an address (RFC 5321).
 const LOCAL: usize = 64;
 const HOST: usize = 253;
+/// Bytes of the shortest address, `a@b.c`.
+pub(super) const SHORTEST_EMAIL: usize = 5;
 
 /// E-mail addresses, by their top-level domain.
 #[derive(Debug)]

@@ -121,15 +121,19 @@ impl Gate {
 
     /// Whether rules speak about this message, and whether they (or the inventory) want to know its content.
     pub fn interest(&self, envelope: &Envelope<'_>) -> Interest {
-        let now = Timestamp::now();
-        let (facts, _) = envelope.facts(now);
-        let content = Content::default();
-        let mut interest = envelope.snapshot.packs.interest(&envelope.case(now, &facts, &content));
+        let mut interest = Interest::default();
+        let (packs, enabled) = (&envelope.snapshot.packs, &envelope.snapshot.enabled);
+        if packs.could_speak(envelope.exporter, envelope.importer, enabled) {
+            let now = Timestamp::now();
+            let ((facts, _), content) = (envelope.facts(now), Content::default());
+            interest = packs.interest(&envelope.case(now, &facts, &content));
+        }
         interest.content |= envelope.snapshot.settings.inventory && envelope.direction == Direction::Request;
         interest
     }
 
-    /// Decides a request and, when it may leave, clears the endpoint it was judged on.
+    /// Decides a request and, when it may leave, clears the endpoint it was judged on. `wanted` is what
+    /// [`Gate::interest`] said about content.
     ///
     /// # Errors
     /// The refusal, as the decision that explains it.
@@ -137,22 +141,24 @@ impl Gate {
         &self,
         envelope: &Envelope<'_>,
         body: &Body,
+        wanted: bool,
         endpoint: Endpoint,
     ) -> Result<(Clearance, Arc<Decision>), Arc<Decision>> {
-        match self.decide(envelope, body).await {
+        match self.decide(envelope, body, wanted).await {
             Verdict::Pass(decision) => Ok((Clearance::grant(endpoint), decision)),
             Verdict::Refuse(decision) => Err(decision),
         }
     }
 
-    /// Decides a message: counts it, records it, and says whether it may leave.
-    pub async fn decide(&self, envelope: &Envelope<'_>, body: &Body) -> Verdict {
+    /// Decides a message: counts it, records it, and says whether it may leave. Its content is looked at if it is
+    /// `wanted`.
+    pub async fn decide(&self, envelope: &Envelope<'_>, body: &Body, wanted: bool) -> Verdict {
         let started = Instant::now();
         let now = Timestamp::now();
         let (facts, lists) = envelope.facts(now);
-        let inspection = match self.look(envelope, body).await {
+        let inspection = match self.look(envelope, body, wanted).await {
             Ok(inspection) => inspection,
-            Err(decision) => return self.conclude(*decision, started),
+            Err(decision) => return self.conclude(*decision, started).await,
         };
         let now = Timestamp::now();
         let case = envelope.case(now, &facts, &inspection.content);
@@ -160,7 +166,7 @@ impl Gate {
         envelope.forewarn(&case, &mut outcome);
         let known = Known { now, facts, found: inspection.found, lists };
         let decision = record::decision(envelope, known, inspection.content, outcome);
-        self.conclude(decision, started)
+        self.conclude(decision, started).await
     }
 
     /// Decides without counting, recording or sending anything: what would become of this message at that time?
@@ -172,20 +178,19 @@ impl Gate {
     }
 
     /// Refuses a message for a reason of the gateway's own, and records that.
-    pub fn refuse(&self, envelope: &Envelope<'_>, guard: Guard, bytes: u64) -> Arc<Decision> {
+    pub async fn refuse(&self, envelope: &Envelope<'_>, guard: Guard, bytes: u64) -> Arc<Decision> {
         let started = Instant::now();
         let outcome = guard.outcome();
         let known = Known::at(Timestamp::now());
         let decision = record::decision(envelope, known, Content::skipped(bytes), outcome);
-        match self.conclude(decision, started) {
+        match self.conclude(decision, started).await {
             Verdict::Pass(decision) | Verdict::Refuse(decision) => decision,
         }
     }
 
     /// Reads the content if any rule could ask about it. An error is a decision of its own.
-    async fn look(&self, envelope: &Envelope<'_>, body: &Body) -> Result<Inspection, Box<Decision>> {
-        let unread = matches!(body, Body::Unread(_));
-        if unread || !self.interest(envelope).content {
+    async fn look(&self, envelope: &Envelope<'_>, body: &Body, wanted: bool) -> Result<Inspection, Box<Decision>> {
+        if !wanted || matches!(body, Body::Unread(_)) {
             let content = match body {
                 Body::Opaque(reason, bytes) => Content::opaque(*bytes, *reason),
                 body => Content::skipped(body.len()),
@@ -266,6 +271,9 @@ impl Gate {
 
     /// The guard against content that rules ask about and nobody can read, where that failure is closed.
     fn unreadable(&self, envelope: &Envelope<'_>, content: &Content, malformed: bool) -> Option<Guard> {
+        if !malformed && content.opaque.is_empty() {
+            return None;
+        }
         let oversize = content.opaque.contains_key(&Category::oversize());
         if !malformed && !oversize {
             return None;
@@ -279,8 +287,8 @@ impl Gate {
     }
 
     /// Writes the record and the metrics. A record that cannot be written turns the decision, if that failure is closed.
-    fn conclude(&self, mut decision: Decision, started: Instant) -> Verdict {
-        if let Err(error) = self.audit.append(&decision) {
+    async fn conclude(&self, mut decision: Decision, started: Instant) -> Verdict {
+        if let Err(error) = self.audit.append_together(&decision).await {
             tracing::error!(%error, "the audit log cannot be written");
             match self.live.now().settings.failure.audit {
                 OnFailure::Open => self.metrics.failure(Stage::Audit, FailureOutcome::Open),
@@ -338,7 +346,9 @@ fn advise(
 ) {
     let named = case.importer.host.as_deref().filter(|_| case.importer.place.basis == Basis::HostPattern);
     let blocked = named.filter(|_| outcome.action == Action::Block);
-    let elsewhere = blocked.map(|host| envelope.snapshot.places.elsewhere(host)).unwrap_or_default();
+    let elsewhere = blocked
+        .map(|host| envelope.snapshot.places.elsewhere(host, &case.exporter.place.countries))
+        .unwrap_or_default();
     let ground = Ground { found, elsewhere: &elsewhere, at_leisure };
     envelope.snapshot.packs.advise(case, touches, outcome, ground);
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Envelope;
 use crate::policy::{FactSet, Mechanism, Outcome};
-use crate::transfer::{Content, Decision, Found, Held, Listed, is_plain_name};
+use crate::transfer::{Content, Decision, Found, Held, Listed, is_generic_name};
 
 /// Mechanisms kept in a record. Who holds more that reach one importer is decided again by what the configuration says.
 const HELD: usize = 32;
@@ -39,10 +39,10 @@ pub(super) fn decision(envelope: &Envelope<'_>, known: Known<'_>, content: Conte
         listener: envelope.listener.clone(),
         application: envelope.application.map(|application| application.name.clone()),
         direction: envelope.direction,
-        method: envelope.method.into(),
+        method: method(envelope.method).into(),
         path: shape(envelope.path),
-        exporter: envelope.exporter.clone(),
-        importer: envelope.importer.clone(),
+        exporter: envelope.exporter.without_values(),
+        importer: envelope.importer.without_values(),
         content,
         found: known.found,
         held: (!outcome.reasons.is_empty()).then(|| held(envelope)).flatten(),
@@ -75,7 +75,48 @@ pub(super) fn turn(decision: &mut Decision, outcome: Outcome) {
     decision.routes = outcome.routes;
 }
 
-/// The shape of a path: what names a resource stays, what could be a value becomes `*`. The query is dropped.
+/// Registered methods (IANA, without those of drafts). Any other token could be a word of the sender's.
+const METHODS: [&str; 32] = [
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "DELETE",
+    "CONNECT",
+    "OPTIONS",
+    "TRACE",
+    "PATCH",
+    "QUERY",
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "COPY",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKWORKSPACE",
+    "MOVE",
+    "PROPFIND",
+    "PROPPATCH",
+    "REPORT",
+    "SEARCH",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+];
+
+fn method(method: &str) -> &str {
+    METHODS.iter().find(|known| **known == method).unwrap_or(&"*")
+}
+
+/// The shape of a path: generic words and versions stay, everything else could be a value and becomes `*`. The query is
+/// dropped.
 fn shape(target: &str) -> String {
     let path = target.split(['?', '#']).next().unwrap_or("");
     let mut shape = String::with_capacity(path.len());
@@ -88,11 +129,7 @@ fn shape(target: &str) -> String {
 
 fn names_a_resource(segment: &str) -> bool {
     let version = segment.strip_prefix('v').is_some_and(|digits| digits.len() <= 2 && digits.parse::<u8>().is_ok());
-    segment.is_empty()
-        || version
-        || (segment.len() <= 24
-            && segment.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'-' | b'_' | b'.'))
-            && is_plain_name(segment))
+    segment.is_empty() || version || is_generic_name(segment)
 }
 
 /// A version 7 UUID: the millisecond, then a counter in random surroundings. Drawn from the process's own random start
@@ -117,6 +154,14 @@ mod tests {
         assert_eq!(shape("/v2/users/110101190001010014/orders/ZHANG"), "/v2/users/*/orders/*");
         assert_eq!(shape("/a%40b"), "/*");
         assert_eq!(shape("*"), "/");
+        assert_eq!(shape("/users/jane"), "/users/*");
+        assert_eq!(shape("/v1/users/Jane.Doe/张三/%E5%BC%A0/userProfiles"), "/v1/users/*/*/*/userProfiles");
+        assert_eq!(shape("/jane;v=1/v123/v1.json"), "/*/*/*");
+    }
+
+    #[test]
+    fn a_method_that_is_no_method_is_not_repeated() {
+        assert_eq!((method("PATCH"), method("JANE"), method("get")), ("PATCH", "*", "*"));
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub fn rotate(directory: &Path, source: &KeySource) -> io::Result<()> {
     keys.secrets.push(random()?);
     let as_text = fs::read(&path)?.iter().all(|byte| byte.is_ascii_hexdigit() || byte.is_ascii_whitespace());
     let bytes = if as_text { lines_of_hex(&keys.secrets).into_bytes() } else { keys.secrets.concat() };
-    let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     sealed(beside, &bytes)?.persist(&path).map_err(|refused| refused.error)?;
     File::open(beside)?.sync_all()
 }

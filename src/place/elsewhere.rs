@@ -7,20 +7,34 @@ use super::answer::Answer;
 use super::host::Hit;
 use super::provider::Region;
 
+/// Regions returned at most.
+const MOST: usize = 8;
+
 impl Tables {
-    /// The host with every other region of its provider in its name, one for each set of countries. Empty when the host
-    /// carries no region. Each is placed like any other host, so a name that no pattern reads back is left out.
-    pub fn elsewhere(&self, host: &str) -> Vec<Elsewhere> {
+    /// The host with other regions of its provider in its name, one for each set of countries, those in `home` first, eight
+    /// at most. Empty when the host carries no region. Each is placed like any other host, so a name that no pattern reads
+    /// back is left out.
+    pub fn elsewhere(&self, host: &str, home: &[Country]) -> Vec<Elsewhere> {
         let host = super::normalise(host);
         let Some((hit, here)) = self.patterns.find(&host).and_then(|hit| Some((hit, hit.regional()?))) else {
             return Vec::new();
         };
         let mut found: Vec<Elsewhere> = Vec::new();
         let mut seen: Vec<&[Country]> = Vec::new();
-        for region in hit.pattern.provider.regions() {
+        let away = |region: &Region| match &region.answer {
+            Answer::In(countries) => !countries.iter().all(|country| home.contains(country)),
+            _ => true,
+        };
+        let provider = &hit.pattern.provider;
+        let (at_home, abroad) =
+            (provider.regions().filter(|region| !away(region)), provider.regions().filter(|region| away(region)));
+        for region in at_home.chain(abroad) {
             let Answer::In(countries) = &region.answer else { continue };
             if region.code == here.code || seen.contains(&&**countries) {
                 continue;
+            }
+            if found.len() == MOST {
+                break;
             }
             if let Some(elsewhere) = self.moved(&host, hit, here, region) {
                 seen.push(countries);

@@ -73,6 +73,7 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("regions.csv", include_str!("../../rules/places/regions.csv")),
     ("host-patterns.csv", include_str!("../../rules/places/host-patterns.csv")),
     ("services.csv", include_str!("../../rules/places/services.csv")),
+    ("ranges.csv", include_str!("../../rules/places/ranges.csv")),
 ];
 
 /// The packed address database's file name.
@@ -91,7 +92,7 @@ pub struct Inputs {
     pub tables: Vec<Source>,
     /// The rules directory, where the address database is looked for.
     pub rules: Option<PathBuf>,
-    /// Files made by `places import`.
+    /// Files made by `places import`. They replace the built-in ranges of the providers they speak of.
     pub ranges: Vec<PathBuf>,
     /// The packed address database; without it the usual places are searched.
     pub addresses: Option<PathBuf>,
@@ -139,7 +140,8 @@ impl Tables {
         let patterns = Patterns::compile(table(&tables, "host-patterns.csv"), &groups, &providers, &mut problems);
         let services = Services::read(table(&tables, "services.csv"), &groups, &mut problems);
         let files: Vec<Source> = inputs.ranges.iter().filter_map(|path| open(path, &mut problems)).collect();
-        let ranges = Ranges::read(&files, &groups, &providers, &mut problems);
+        let bundled = table(&tables, "ranges.csv");
+        let ranges = Ranges::read(bundled, &files, &groups, &providers, &mut problems);
         let database = Database::load(&inputs, &groups).unwrap_or_else(|found| {
             problems.extend(found);
             Database::Missing
@@ -211,7 +213,7 @@ impl Tables {
     /// The range files, as a reader knows them.
     fn ranges_name(&self) -> String {
         match self.ranges.files.as_slice() {
-            [] => "no ranges imported".to_owned(),
+            [] => "no ranges".to_owned(),
             files => files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", "),
         }
     }

@@ -1,9 +1,12 @@
 //! The ranges providers publish, in our own file: `prefix,provider,region,place`, one prefix a line.
 //!
+//! One such table is built in. Files that were imported later replace it provider by provider, so that a prefix which a
+//! provider gave up does not go on speaking for it.
+//!
 //! `place` is a country, `global` for anycast, or empty when the region was not in our table at import; such an address
 //! is looked up in the address database instead.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -57,26 +60,26 @@ struct Building {
 }
 
 impl Ranges {
-    /// Reads files of ranges. Where two say something about one prefix, the later file counts.
+    /// Reads the bundled table and files of ranges. A provider of which a file speaks is left out of the bundled table.
+    /// Where two files say something about one prefix, the later file counts.
     pub(super) fn read(
+        bundled: &Source,
         sources: &[Source],
         groups: &Groups,
         providers: &Providers,
         problems: &mut Vec<Diagnostic>,
     ) -> Ranges {
+        let sheets: Vec<_> = sources.iter().map(|source| (source, Sheet::read(source, COLUMNS, problems))).collect();
+        let mut table = Sheet::read(bundled, COLUMNS, problems);
+        let replaced: HashSet<&str> =
+            sheets.iter().flat_map(|(_, sheet)| sheet.rows.iter().map(|[_, provider, ..]| &*provider.text)).collect();
+        table.rows.retain(|[_, provider, ..]| !replaced.contains(&*provider.text));
         let mut building = Building::default();
-        for source in sources {
-            let sheet = Sheet::read(source, COLUMNS, problems);
-            let file = Arc::new(File { name: source.name.clone(), date: sheet.date });
-            building.files.push(Arc::clone(&file));
-            building.known.clear();
-            let before = problems.len();
-            for row in &sheet.rows {
-                building.add(source, row, &file, groups, providers, problems);
-                if problems.len() - before > MOST_PROBLEMS {
-                    break;
-                }
-            }
+        if !table.rows.is_empty() {
+            building.read(bundled, &table, groups, providers, problems);
+        }
+        for (source, sheet) in &sheets {
+            building.read(source, sheet, groups, providers, problems);
         }
         let Building { rows, files, v4, v6, .. } = building;
         Ranges { rows, files, v4: Spans::nested(v4), v6: Spans::nested(v6) }
@@ -93,6 +96,26 @@ impl Ranges {
 }
 
 impl Building {
+    fn read(
+        &mut self,
+        source: &Source,
+        sheet: &Sheet<'_, 4>,
+        groups: &Groups,
+        providers: &Providers,
+        problems: &mut Vec<Diagnostic>,
+    ) {
+        let file = Arc::new(File { name: source.name.clone(), date: sheet.date });
+        self.files.push(Arc::clone(&file));
+        self.known.clear();
+        let before = problems.len();
+        for row in &sheet.rows {
+            self.add(source, row, &file, groups, providers, problems);
+            if problems.len() - before > MOST_PROBLEMS {
+                break;
+            }
+        }
+    }
+
     fn add(
         &mut self,
         source: &Source,

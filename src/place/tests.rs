@@ -74,7 +74,17 @@ fn tables() -> Tables {
         declaration(&["198.51.100.7"], "JP", None),
     ];
     let addresses = Some(database.path().to_owned());
-    Tables::load(Inputs { ranges: vec![data("ranges.csv")], addresses, declarations, ..Inputs::default() }).unwrap()
+    let ranges = vec![data("ranges.csv")];
+    Tables::load(Inputs { tables: vec![no_ranges()], ranges, addresses, declarations, ..Inputs::default() }).unwrap()
+}
+
+/// Nothing in place of the bundled ranges.
+fn no_ranges() -> Source {
+    Source::new("ranges.csv", "prefix,provider,region,place\n")
+}
+
+fn packed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/places").join(ADDRESSES)
 }
 
 #[test]
@@ -115,6 +125,93 @@ fn special_addresses_are_known() {
 }
 
 #[test]
+fn every_block_of_the_special_purpose_registries_is_known() {
+    let columns = ["block", "name", "reference", "globally_reachable", "verdict"];
+    each("registry.csv", columns, |[block, _, _, _, verdict]| {
+        let network: IpNetwork = block.parse().unwrap();
+        if verdict == "inside" {
+            let inside = |octets: [u8; 4]| {
+                let IpAddr::V6(start) = network.ip() else { panic!("{block}") };
+                let shift = 128 - u32::from(network.prefix()) - 32;
+                IpAddr::from((u128::from(start) | u128::from(u32::from_be_bytes(octets)) << shift).to_be_bytes())
+            };
+            assert!(guard::special(inside([10, 0, 0, 1])).is_some(), "{block}");
+            assert!(guard::special(inside([169, 254, 169, 254])).is_some(), "{block}");
+            assert_eq!(guard::special(inside([8, 8, 8, 8])), None, "{block}");
+        } else {
+            for address in [network.network(), middle(network), network.broadcast()] {
+                assert!(guard::special(address).is_some(), "{block}: {address}");
+            }
+        }
+    });
+}
+
+/// An address in the middle of a network.
+fn middle(network: IpNetwork) -> IpAddr {
+    match (network.network(), network.broadcast()) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            let (first, last) = (u32::from(first), u32::from(last));
+            IpAddr::from((first + (last - first) / 2).to_be_bytes())
+        }
+        (IpAddr::V6(first), IpAddr::V6(last)) => {
+            let (first, last) = (u128::from(first), u128::from(last));
+            IpAddr::from((first + (last - first) / 2).to_be_bytes())
+        }
+        _ => panic!("{network}"),
+    }
+}
+
+/// How many of the published addresses come out as published, in IPv4 and in IPv6, in percent.
+fn right(tables: &Tables) -> [f64; 2] {
+    let mut counts = [[0u32; 2]; 2];
+    each("published.csv", ["address", "provider", "region", "place", "before"], |[address, _, _, place, _]| {
+        let address: IpAddr = address.parse().unwrap();
+        let [all, right] = &mut counts[usize::from(address.is_ipv6())];
+        *all += 1;
+        *right += u32::from(tables.locate(None, Some(address)).countries == countries(place));
+    });
+    counts.map(|[all, right]| 100.0 * f64::from(right) / f64::from(all))
+}
+
+#[test]
+fn the_default_places_at_least_95_of_100_published_addresses_with_ranges_that_are_months_old() {
+    // As old ranges would be read: what they say of each address of the sample. So no address is judged by the
+    // publication it was drawn from.
+    let mut before = "prefix,provider,region,place\n".to_owned();
+    each(
+        "published.csv",
+        ["address", "provider", "region", "place", "before"],
+        |[address, provider, region, _, said]| {
+            if !said.is_empty() {
+                let length = if address.contains(':') { 128 } else { 32 };
+                before.push_str(&format!("{address}/{length},{provider},{region},{said}\n"));
+            }
+        },
+    );
+    let old = vec![Source::new("ranges.csv", before)];
+    let [v4, v6] =
+        right(&Tables::load(Inputs { tables: old, addresses: Some(packed()), ..Inputs::default() }).unwrap());
+    assert!(v4 >= 95.0 && v6 >= 95.0, "IPv4 {v4:.1}, IPv6 {v6:.1}");
+    // The bundled ranges are of the publication the sample was drawn from: this only shows that they are read right.
+    let [v4, v6] = right(&Tables::load(Inputs { addresses: Some(packed()), ..Inputs::default() }).unwrap());
+    assert!(v4 >= 99.0 && v6 >= 99.0, "IPv4 {v4:.1}, IPv6 {v6:.1}");
+}
+
+#[test]
+fn an_imported_provider_replaces_its_bundled_ranges_and_no_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let imported = directory.path().join("aws.csv");
+    std::fs::write(&imported, "prefix,provider,region,place\n18.184.0.0/15,aws,eu-west-1,IE\n").unwrap();
+    let inputs = Inputs { ranges: vec![imported], addresses: Some(packed()), ..Inputs::default() };
+    let tables = Tables::load(inputs).unwrap();
+    let at = |address: &str| tables.locate(None, Some(address.parse().unwrap()));
+    assert_eq!(at("18.184.0.1").countries, countries("IE"));
+    // Jakarta: the bundled ranges of AWS knew it, the address database does not.
+    assert_eq!(at("43.218.0.1").basis, crate::transfer::Basis::AddressDatabase);
+    assert_eq!(at("2603:1000::1").basis, crate::transfer::Basis::ProviderRange);
+}
+
+#[test]
 fn published_ranges_come_out_flat() {
     for publisher in Publisher::ALL {
         let name = publisher.as_str();
@@ -149,8 +246,8 @@ fn other_files_are_refused_with_a_reason() {
 
 #[test]
 fn the_packed_database_knows_well_known_addresses() {
-    let addresses = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/places").join(ADDRESSES);
-    let tables = Tables::load(Inputs { addresses: Some(addresses), ..Inputs::default() }).unwrap();
+    let tables =
+        Tables::load(Inputs { tables: vec![no_ranges()], addresses: Some(packed()), ..Inputs::default() }).unwrap();
     each("known.csv", ["address", "place"], |[address, place]| {
         assert_eq!(tables.locate(None, Some(address.parse().unwrap())).countries, countries(place), "{address}");
     });
@@ -158,7 +255,8 @@ fn the_packed_database_knows_well_known_addresses() {
 
 #[test]
 fn a_maxmind_database_takes_the_place_of_the_packed_one() {
-    let tables = Tables::load(Inputs { mmdb: Some(data("country.mmdb")), ..Inputs::default() }).unwrap();
+    let inputs = Inputs { tables: vec![no_ranges()], mmdb: Some(data("country.mmdb")), ..Inputs::default() };
+    let tables = Tables::load(inputs).unwrap();
     let at = |address: &str| tables.locate(None, Some(address.parse().unwrap())).countries;
     assert_eq!(
         [at("18.184.0.1"), at("2a05:d014::1"), at("5.0.0.1")],

@@ -86,10 +86,11 @@ fn counted(people: &[(&[Person], u32)], classes: u32) -> Vec<Digest> {
     counted.flat_map(|(people, _)| people.iter().map(|person| person.digest)).collect()
 }
 
-/// What stands for one importer: its host, or its address where there is none.
+/// What stands for one importer: its host as records name it, or its address where there is none. Hosts that differ only
+/// in what records leave out are counted together, which is the stricter reading.
 pub(super) fn name(party: &Party) -> Arc<str> {
-    match (&party.host, party.address) {
-        (Some(host), _) => host.clone(),
+    match (party.without_values().host, party.address) {
+        (Some(host), _) => host,
         (None, Some(address)) => address.to_string().into(),
         (None, None) => "unknown".into(),
     }

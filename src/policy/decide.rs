@@ -13,7 +13,7 @@ use super::mechanism::{self, Met};
 use super::pack::{Confidence, Pack, Rule};
 use super::view::{Carried, Scene, View, views};
 use super::{Case, Enabled, Interest, Outcome, Packs};
-use crate::transfer::{Action, Cause, Count, Counted, CounterView, Reason, Touch};
+use crate::transfer::{Action, Cause, Count, Counted, CounterView, Party, Reason, Touch};
 
 /// What the packs say, and which enforced rules block.
 #[derive(Debug, Default)]
@@ -99,6 +99,12 @@ impl Packs {
             }
         }
         judgement
+    }
+
+    /// Whether any enabled pack has these places in its scope; what else it knows of the transfer does not matter.
+    pub fn could_speak(&self, exporter: &Party, importer: &Party, enabled: &Enabled) -> bool {
+        let (exporter, importer) = (&exporter.place.countries, &importer.place.countries);
+        self.speaking(exporter, importer).any(|(_, pack)| enabled.standing(&pack.id).is_some())
     }
 
     /// Whether any enabled pack speaks about a transfer, and whether its content has to be known for that. Looks at

@@ -146,6 +146,23 @@ impl Fact {
     }
 }
 
+/// Why no pack takes an answer: the words of all of them are on offer, not those of one.
+pub(super) fn refused(facts: &[&Fact], value: &FactValue) -> Result<(), FactError> {
+    let mut words = Vec::new();
+    for fact in facts {
+        if let FactType::Text(more) = &fact.kind {
+            words.extend(more.iter().cloned());
+        }
+    }
+    words.sort_unstable();
+    words.dedup();
+    match (value, facts.first()) {
+        (FactValue::Text(given), Some(fact)) if !words.is_empty() => check_word(&fact.name, &words, given),
+        (_, Some(fact)) => fact.check(value),
+        (_, None) => Ok(()),
+    }
+}
+
 fn check_word(name: &str, words: &[Arc<str>], given: &Arc<str>) -> Result<(), FactError> {
     if words.is_empty() || words.contains(given) {
         return Ok(());

@@ -246,22 +246,18 @@ impl Packs {
     /// # Errors
     /// No pack asks it, or none of those that do takes the answer; with the nearest name or word.
     pub fn check_fact(&self, name: &str, value: &FactValue) -> Result<(), FactError> {
-        let mut answers = self.fact_declared(name).map(|(_, fact)| fact.check(value)).peekable();
-        if answers.peek().is_none() {
+        let asked: Vec<&Fact> = self.fact_declared(name).map(|(_, fact)| fact).collect();
+        if asked.is_empty() {
             let known = self.packs.iter().flat_map(|pack| pack.facts.iter().map(|fact| &*fact.name));
             let help = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
             return Err(FactError { message: format!("no pack asks for fact `{name}`"), help });
         }
-        let mut worst = Ok(());
-        for answer in answers {
-            match answer {
-                Ok(()) => return Ok(()),
-                // Of several packs that ask, the one that knows what was meant is the one to listen to.
-                Err(error) if worst.is_ok() || error.means_something() => worst = Err(error),
-                Err(_) => {}
-            }
+        if asked.iter().any(|fact| fact.check(value).is_ok()) {
+            return Ok(());
         }
-        worst
+        // Of several packs that ask, the one that knows what was meant is the one to listen to.
+        let told = asked.iter().filter_map(|fact| fact.check(value).err()).find(FactError::means_something);
+        told.map_or_else(|| fact::refused(&asked, value), Err)
     }
 
     /// Every kind of mechanism some pack knows.

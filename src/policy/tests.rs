@@ -338,3 +338,29 @@ fn the_pack_that_teaches_the_language_works() {
     let report = scenario::run(&packs, &[Source::new("docs/rules.md", blocks[1])], None);
     assert_eq!((report.passed, report.failed), (2, 0), "{report:#?}");
 }
+
+#[test]
+fn the_words_of_every_pack_are_offered_for_a_fact_that_several_ask() {
+    let pack = |id: &str, words: &str| {
+        format!(
+            "id = \"{id}\"\ntitle = \"{id}\"\nkind = \"organisation\"\nupdated = 2026-11-22\n[source.book]\ntitle = \"Book\"\n\
+             [fact.lane]\ntype = \"text\"\nvalues = [{words}]\ndefault = {}\nask = \"Which lane?\"\n\
+             [[rule]]\nid = \"r\"\ncite = \"book 1\"\nwhen.fact.lane = {}\naction = \"block\"\nwhy = \"Because.\"\n",
+            words.split(',').next().unwrap(),
+            words.split(',').next().unwrap(),
+        )
+    };
+    let packs = Packs::compile(&sources(&[
+        ("a.toml", &pack("a", "\"north\", \"south\"")),
+        ("b.toml", &pack("b", "\"east\"")),
+    ]));
+    let packs = packs.unwrap_or_else(|problems| panic!("{problems:?}"));
+    let check = |word: &str| packs.check_fact("lane", &FactValue::Text(word.into()));
+    assert!(check("south").is_ok() && check("east").is_ok());
+    let help = check("xyzzyx").unwrap_err().help.unwrap();
+    assert!(["north", "south", "east"].iter().all(|word| help.contains(word)), "{help}");
+    assert!(
+        check("nort").unwrap_err().help.unwrap().contains("north"),
+        "a word of the first pack is still suggested"
+    );
+}

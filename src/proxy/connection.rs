@@ -17,6 +17,8 @@ pub(super) struct Connection {
     pub(super) listener: Arc<Listener>,
     /// The client's address, as the socket or a trusted PROXY header has it.
     pub(super) client: SocketAddr,
+    /// The address it came to.
+    pub(super) local: IpAddr,
     /// What it was opened to, inside a tunnel or by SNI.
     pub(super) inside: Option<Inside>,
 }

@@ -48,7 +48,6 @@ pub(super) struct Exchange {
 #[derive(Default)]
 pub(super) struct Flow {
     snapshot: Option<Arc<Snapshot>>,
-    reader: Option<Reader>,
     clearance: Option<Clearance>,
     http1_only: bool,
     /// Size of the held body, which replaces whatever framing it came with.
@@ -64,7 +63,6 @@ struct Asked<'a> {
     application: Option<&'a Application>,
     target: Target,
     exporter: Party,
-    importer: Party,
 }
 
 impl Exchange {
@@ -92,11 +90,11 @@ impl Exchange {
             tls: None,
             declared: None,
         };
-        let importer = importer(snapshot, &target, None);
-        let mut asked = Asked { snapshot, connection, application, target, exporter, importer };
-        let endpoint = self.locate(&mut asked, "CONNECT", "", headers).await?;
-        let envelope = asked.envelope("CONNECT", "", headers);
-        match self.gate.clear(&envelope, body, endpoint).await {
+        let asked = Asked { snapshot, connection, application, target, exporter };
+        let (endpoint, importer) = self.locate(&asked, "CONNECT", "", headers).await?;
+        let envelope = asked.envelope(&importer, "CONNECT", "", headers);
+        // Nobody can look into it, whatever rules would like to know.
+        match self.gate.clear(&envelope, body, false, endpoint).await {
             Ok((clearance, _)) => Ok(clearance),
             Err(decision) => Err(Answer::Refused(decision)),
         }
@@ -111,23 +109,27 @@ impl Exchange {
         if head.method == Method::TRACE {
             return Err(complaint(Complaint::new(StatusCode::METHOD_NOT_ALLOWED, "TRACE is not forwarded.")));
         }
+        if head.method == Method::CONNECT {
+            let detail = "CONNECT opens a tunnel on a forward listener in HTTP/1.1, and not inside another tunnel.";
+            return Err(complaint(Complaint::new(StatusCode::METHOD_NOT_ALLOWED, detail)));
+        }
         let target = Target::of(head, &connection, &snapshot.settings).map_err(complaint)?;
         let client = connection.client_address(&head.headers);
         let authorization = authorization(head, &connection);
         let application = identity::application(snapshot, client, authorization.as_deref()).map_err(complaint)?;
         let exporter = identity::client(snapshot, &connection, application, client);
-        let importer = importer(snapshot, &target, None);
-        let mut asked = Asked { snapshot, connection: &connection, application, target, exporter, importer };
-        let endpoint = self.locate(&mut asked, head.method.as_str(), path(head), &head.headers).await?;
-        let wants = self.gate.interest(&asked.envelope(head.method.as_str(), path(head), &head.headers)).content;
-        let (body, holding) = self.receive(session, &asked, wants).await.map_err(complaint)?;
+        let asked = Asked { snapshot, connection: &connection, application, target, exporter };
+        let (endpoint, importer) = self.locate(&asked, head.method.as_str(), path(head), &head.headers).await?;
+        let envelope = asked.envelope(&importer, head.method.as_str(), path(head), &head.headers);
+        let wanted = self.gate.interest(&envelope).content;
+        let (body, holding) = self.receive(session, &asked, wanted).await.map_err(complaint)?;
         let head = session.req_header();
-        let envelope = asked.envelope(head.method.as_str(), path(head), &head.headers);
-        let (clearance, _) = self.gate.clear(&envelope, &body, endpoint).await.map_err(Answer::Refused)?;
+        let envelope = asked.envelope(&importer, head.method.as_str(), path(head), &head.headers);
+        let (clearance, _) = self.gate.clear(&envelope, &body, wanted, endpoint).await.map_err(Answer::Refused)?;
         flow.clearance = Some(clearance);
         flow.http1_only = session.is_upgrade_req();
         flow.held_bytes = holding.as_ref().filter(|holding| holding.complete).map(|holding| holding.body.len());
-        let withheld = self.withhold(&asked, head, flow.reader);
+        let withheld = self.withhold(&asked, &importer, head);
         let streaming = holding.is_none() && !flow.http1_only && !session.is_body_done();
         if holding.is_some() || withheld.is_some() || streaming {
             let holding = holding.unwrap_or_else(|| Holding::nothing(!streaming));
@@ -139,17 +141,17 @@ impl Exchange {
     /// Resolves the target once and places it. The address found here is the one that is dialled.
     async fn locate(
         &self,
-        asked: &mut Asked<'_>,
+        asked: &Asked<'_>,
         method: &str,
         path: &str,
         headers: &HeaderMap,
-    ) -> Result<Endpoint, Answer> {
+    ) -> Result<(Endpoint, Party), Answer> {
         let resolved = self.resolver.resolve(&asked.target.lookup, &asked.snapshot.settings).await;
         match resolved {
             Ok(address) => {
-                asked.importer = importer(asked.snapshot, &asked.target, Some(address));
+                let importer = importer(asked.snapshot, &asked.target, Some(address));
                 let address = SocketAddr::new(address, asked.target.port);
-                Ok(Endpoint { address, tls: asked.target.tls.clone() })
+                Ok((Endpoint { address, tls: asked.target.tls.clone() }, importer))
             }
             Err(NoAddress::Unresolved) => {
                 self.gate.metrics().upstream_error(crate::metrics::UpstreamError::Resolve);
@@ -157,9 +159,9 @@ impl Exchange {
                 Err(Answer::Complaint(Complaint::upstream(StatusCode::BAD_GATEWAY, "dns_error", detail)))
             }
             Err(NoAddress::Private(why, address)) => {
-                asked.importer.address = Some(address);
-                let envelope = asked.envelope(method, path, headers);
-                Err(Answer::Refused(self.gate.refuse(&envelope, private(why), 0)))
+                let importer = Party { address: Some(address), ..importer(asked.snapshot, &asked.target, None) };
+                let envelope = asked.envelope(&importer, method, path, headers);
+                Err(Answer::Refused(self.gate.refuse(&envelope, private(why), 0).await))
             }
         }
     }
@@ -195,15 +197,15 @@ impl Exchange {
     }
 
     /// What keeps the response back, if a rule speaks about it.
-    fn withhold(&self, asked: &Asked<'_>, head: &RequestHeader, reader: Option<Reader>) -> Option<Withheld> {
+    fn withhold(&self, asked: &Asked<'_>, importer: &Party, head: &RequestHeader) -> Option<Box<Withheld>> {
         let none = HeaderMap::new();
         let response = Envelope {
             direction: Direction::Response,
             target: "",
-            exporter: &asked.importer,
+            exporter: importer,
             importer: &asked.exporter,
             comes_home: !asked.is_reverse(),
-            ..asked.envelope(head.method.as_str(), path(head), &none)
+            ..asked.envelope(importer, head.method.as_str(), path(head), &none)
         };
         let interest = match self.gate.interest(&response) {
             policy if policy.content => Interest::Content,
@@ -217,13 +219,13 @@ impl Exchange {
             application: asked.application.cloned(),
             method: head.method.to_string(),
             path: path(head).to_owned(),
-            exporter: asked.importer.clone(),
+            exporter: importer.clone(),
             importer: asked.exporter.clone(),
             comes_home: !asked.is_reverse(),
-            reader: reader.unwrap_or_else(|| Reader::of(&head.headers)),
-            admin: admin_url(&asked.snapshot.settings).into(),
+            reader: Reader::of(&head.headers),
+            admin: admin_url(&asked.snapshot.settings, Some(asked.connection)).into(),
         };
-        Some(Withheld::new(case, interest))
+        Some(Box::new(Withheld::new(case, interest)))
     }
 
     /// Takes what a refused client is still sending, within reason, so that the answer reaches it.
@@ -251,7 +253,13 @@ impl Asked<'_> {
         self.connection.listener.mode == ListenerMode::Reverse
     }
 
-    fn envelope<'a>(&'a self, method: &'a str, path: &'a str, headers: &'a HeaderMap) -> Envelope<'a> {
+    fn envelope<'a>(
+        &'a self,
+        importer: &'a Party,
+        method: &'a str,
+        path: &'a str,
+        headers: &'a HeaderMap,
+    ) -> Envelope<'a> {
         Envelope {
             snapshot: self.snapshot,
             listener: &self.connection.listener.name,
@@ -262,16 +270,22 @@ impl Asked<'_> {
             path,
             headers,
             exporter: &self.exporter,
-            importer: &self.importer,
+            importer,
             comes_home: self.is_reverse(),
             facts: None,
         }
     }
 }
 
-/// Where the admin door is, for links in refusals.
-pub(super) fn admin_url(settings: &Settings) -> String {
-    format!("http://{}", settings.admin.address)
+/// Where the admin door is, for links in refusals. A door on every address is there too where the client came to.
+pub(super) fn admin_url(settings: &Settings, connection: Option<&Connection>) -> String {
+    let mut address = settings.admin.address;
+    match (&settings.admin.url, connection) {
+        (Some(url), _) => return url.to_string(),
+        (None, Some(connection)) if address.ip().is_unspecified() => address.set_ip(connection.local.to_canonical()),
+        (None, _) => {}
+    }
+    format!("http://{address}")
 }
 
 fn importer(snapshot: &Snapshot, target: &Target, address: Option<std::net::IpAddr>) -> Party {
@@ -321,16 +335,16 @@ impl ProxyHttp for Exchange {
 
     async fn request_filter(&self, session: &mut Session, flow: &mut Flow) -> Result<bool> {
         let snapshot = self.gate.live().now();
-        let reader = Reader::of(&session.req_header().headers);
         session.set_read_timeout(Some(snapshot.settings.limits.idle));
         session.set_write_timeout(Some(snapshot.settings.limits.idle));
         flow.snapshot = Some(Arc::clone(&snapshot));
-        flow.reader = Some(reader);
         match self.admit(session, flow, &snapshot).await {
             Ok(()) => Ok(false),
             Err(answer) => {
                 Exchange::discard(session).await;
-                answer.write(session, reader, &admin_url(&snapshot.settings)).await?;
+                let reader = Reader::of(&session.req_header().headers);
+                let admin = admin_url(&snapshot.settings, Connection::of(session).as_deref());
+                answer.write(session, reader, &admin).await?;
                 Ok(true)
             }
         }
@@ -393,11 +407,12 @@ impl ProxyHttp for Exchange {
         if let Some(complaint) = complaint
             && session.response_written().is_none()
         {
-            let reader = flow.reader.unwrap_or_else(|| Reader::of(&session.req_header().headers));
-            let admin = flow.snapshot.as_ref().map(|snapshot| admin_url(&snapshot.settings)).unwrap_or_default();
+            let reader = Reader::of(&session.req_header().headers);
+            let connection = Connection::of(session);
+            let admin = flow.snapshot.as_ref().map(|snapshot| admin_url(&snapshot.settings, connection.as_deref()));
             session.set_keepalive(None);
             // The client may be gone; then nobody misses the answer.
-            let _ = Answer::Complaint(complaint).write(session, reader, &admin).await;
+            let _ = Answer::Complaint(complaint).write(session, reader, &admin.unwrap_or_default()).await;
         }
         FailToProxy { error_code: code, can_reuse_downstream: false }
     }

@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 use super::authority::Authority;
 use super::connection::{Connection, Inside};
 use super::exchange::Exchange;
+use super::fence::Fence;
 use super::head::{self, NoHead};
 use super::hello;
 use super::proxy_protocol;
@@ -59,7 +60,8 @@ impl Front {
     pub(super) async fn serve(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr) {
         // Without it small answers wait for the client's acknowledgement.
         let _ = tcp.set_nodelay(true);
-        let connection = Connection { listener: Arc::clone(&self.listener), client: peer, inside: None };
+        let local = tcp.local_addr().unwrap_or(self.listener.address).ip();
+        let connection = Connection { listener: Arc::clone(&self.listener), client: peer, local, inside: None };
         let mut stream = ClientStream::new(
             Box::new(pingora::protocols::l4::stream::Stream::from(tcp)),
             connection.clone().digest(),
@@ -198,9 +200,10 @@ impl Front {
     /// Boxed, since a tunnel leads from here to here.
     fn requests(
         self: &Arc<Self>,
-        mut stream: ClientStream,
+        stream: ClientStream,
         connection: Connection,
     ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let mut stream = Box::new(stream);
         Box::pin(async move {
             loop {
                 stream = match self.next_request(stream, &connection).await {
@@ -213,9 +216,9 @@ impl Front {
 
     async fn next_request(
         self: &Arc<Self>,
-        mut stream: ClientStream,
+        mut stream: Box<ClientStream>,
         connection: &Connection,
-    ) -> Option<ClientStream> {
+    ) -> Option<Box<ClientStream>> {
         let limits = self.gate.live().now().settings.limits.clone();
         let limit = usize::try_from(limits.head).unwrap_or(usize::MAX);
         let mut shutdown = self.shutdown.clone();
@@ -233,17 +236,17 @@ impl Front {
             }
         };
         if head.connect && connection.inside.is_none() && self.listener.mode == ListenerMode::Forward {
-            tunnel::connect(self, stream, connection, head.bytes).await;
+            tunnel::connect(self, *stream, connection, head.bytes).await;
             return None;
         }
-        stream.set_fence(head.body.map(|body| body.saturating_add(head.bytes as u64)));
-        let mut session = ServerSession::new_http1(Box::new(stream));
+        stream.set_fence(head.fence());
+        let mut session = ServerSession::new_http1(stream);
         let stopping = *self.shutdown.borrow();
         session.set_keepalive((!stopping).then_some(limits.idle.as_secs().max(1)));
         let reused = self.proxy.process_new_http(session, &self.shutdown).await?;
         let (stream, _) = reused.consume();
-        let mut stream = *stream.into_any().downcast::<ClientStream>().ok()?;
-        stream.set_fence(None);
+        let mut stream = stream.into_any().downcast::<ClientStream>().ok()?;
+        stream.set_fence(Fence::Open);
         Some(stream)
     }
 

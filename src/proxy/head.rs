@@ -4,13 +4,22 @@
 //! is answered with what is wrong, and never reaches it.
 
 use std::io;
+use std::mem::MaybeUninit;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use memchr::{memchr_iter, memmem};
 
+use super::fence::Fence;
 use super::refusal::Complaint;
 use super::stream::ClientStream;
+
+/// Most header fields of a request.
+const FIELDS: usize = 128;
+
+/// What ends a head.
+static END: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\r\n\r\n"));
 
 /// What the head says about the message that follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +28,30 @@ pub(super) struct Head {
     pub(super) bytes: usize,
     /// The request is a CONNECT.
     pub(super) connect: bool,
-    /// How many bytes of body follow; none when only decoding the chunks can tell, or the protocol may be switched.
-    pub(super) body: Option<u64>,
+    /// What follows it.
+    pub(super) body: Length,
+}
+
+/// How long the body of a message is (RFC 9112 section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Length {
+    /// So many bytes.
+    Bytes(u64),
+    /// Its chunks tell.
+    Chunks,
+    /// The protocol may be switched: what follows is no request, and has no end to wait for.
+    Open,
+}
+
+impl Head {
+    /// Where the message ends.
+    pub(super) fn fence(&self) -> Fence {
+        match self.body {
+            Length::Bytes(bytes) => Fence::After(bytes.saturating_add(self.bytes as u64)),
+            Length::Chunks => Fence::chunked(self.bytes as u64),
+            Length::Open => Fence::Open,
+        }
+    }
 }
 
 /// How reading a head can end without one.
@@ -43,7 +74,7 @@ pub(super) async fn read(stream: &mut ClientStream, limit: usize, idle: Duration
     let started = Instant::now();
     loop {
         skip_empty_lines(stream);
-        if let Some(end) = memmem::find(stream.ahead(), b"\r\n\r\n") {
+        if let Some(end) = END.find(stream.ahead()) {
             let bytes = end + 4;
             if bytes > limit {
                 return Err(too_large(limit).into());
@@ -100,14 +131,14 @@ fn reject_bare_line_feed(head: &[u8]) -> Result<(), Complaint> {
 
 fn inspect(head: &[u8]) -> Result<Head, Complaint> {
     reject_bare_line_feed(head)?;
-    let mut headers = [httparse::EMPTY_HEADER; 128];
-    let mut request = httparse::Request::new(&mut headers);
-    match request.parse(head) {
+    let mut headers = [const { MaybeUninit::uninit() }; FIELDS];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(head, &mut headers) {
         Ok(httparse::Status::Complete(_)) => {}
         Err(httparse::Error::TooManyHeaders) => {
             return Err(Complaint::new(
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "The request has more than 128 header fields.",
+                format!("The request has more than {FIELDS} header fields."),
             ));
         }
         _ => return Err(Complaint::bad_request("The request head is malformed (RFC 9112).")),
@@ -123,29 +154,29 @@ fn inspect(head: &[u8]) -> Result<Head, Complaint> {
             "A request carries exactly one Host header field (RFC 9112 section 3.2).",
         ));
     }
-    // After a switch of protocols what follows is no request, and has no end to wait for.
     let switches = request.headers.iter().any(|header| header.name.eq_ignore_ascii_case("upgrade"));
-    let body = body_length(request.headers)?.filter(|_| !switches);
+    let length = body_length(request.headers)?;
+    let body = if switches { Length::Open } else { length };
     Ok(Head { bytes: head.len(), connect: method == "CONNECT", body })
 }
 
-/// The length of the body that follows (RFC 9112 section 6.3); none when it is chunked.
-fn body_length(headers: &[httparse::Header<'_>]) -> Result<Option<u64>, Complaint> {
+/// The length of the body that follows. Whatever a transfer coding is, the framework takes chunked alone.
+fn body_length(headers: &[httparse::Header<'_>]) -> Result<Length, Complaint> {
     if headers.iter().any(|header| header.name.eq_ignore_ascii_case("transfer-encoding")) {
-        return Ok(None);
+        return Ok(Length::Chunks);
     }
     let lengths: Vec<&[u8]> = headers
         .iter()
         .filter(|header| header.name.eq_ignore_ascii_case("content-length"))
         .map(|header| header.value)
         .collect();
-    let Some(first) = lengths.first() else { return Ok(Some(0)) };
+    let Some(first) = lengths.first() else { return Ok(Length::Bytes(0)) };
     let wrong = || Complaint::bad_request("Content-Length is not one number (RFC 9110 section 8.6).");
     if first.is_empty() || !first.iter().all(u8::is_ascii_digit) || lengths.iter().any(|length| length != first) {
         return Err(wrong());
     }
     let text = std::str::from_utf8(first).map_err(|_| wrong())?;
-    Ok(Some(text.parse().map_err(|_| wrong())?))
+    Ok(Length::Bytes(text.parse().map_err(|_| wrong())?))
 }
 
 #[cfg(test)]
@@ -155,8 +186,8 @@ mod tests {
     #[test]
     fn heads_are_strict() {
         let ok = inspect(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n").unwrap();
-        assert_eq!((ok.body, ok.connect), (Some(5), false));
-        assert_eq!(inspect(b"GET / HTTP/1.0\r\n\r\n").unwrap().body, Some(0));
+        assert_eq!((ok.body, ok.connect), (Length::Bytes(5), false));
+        assert_eq!(inspect(b"GET / HTTP/1.0\r\n\r\n").unwrap().body, Length::Bytes(0));
         for wrong in [
             &b"GET / HTTP/1.1\r\n\r\n"[..],
             b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",

@@ -43,7 +43,7 @@ struct Held {
     cursor: u64,
     /// Bytes beyond what is held have been served: they cannot be served again.
     beyond: bool,
-    response: Option<Withheld>,
+    response: Option<Box<Withheld>>,
     /// Between two reads of a body that is still coming; HTTP/2 has no such limit of its own.
     patience: Duration,
     _gauges: Box<dyn Send + Sync>,
@@ -53,7 +53,7 @@ struct Held {
 pub(super) fn install(
     session: &mut Session,
     holding: Holding,
-    response: Option<Withheld>,
+    response: Option<Box<Withheld>>,
     patience: Duration,
 ) -> Slot {
     let slot = Slot::default();
@@ -114,6 +114,18 @@ impl Held {
         Ok(Some(bytes))
     }
 
+    /// Hands the tasks to what keeps the response back, and writes what it releases.
+    async fn keep_back(&mut self, mut withheld: Box<Withheld>, tasks: Vec<HttpTask>) -> Result<bool> {
+        let released = withheld.take(tasks).await?;
+        if !withheld.is_over() {
+            self.response = Some(withheld);
+        }
+        match released {
+            Some(release) => release.write(self.real_mut()).await,
+            None => Ok(false),
+        }
+    }
+
     fn all_held_served(&self) -> bool {
         self.cursor >= self.body.len()
     }
@@ -164,16 +176,8 @@ impl CustomSession for Held {
     async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
         match self.response.take() {
             None => self.real_mut().response_duplex_vec(tasks).await,
-            Some(mut withheld) => {
-                let released = withheld.take(tasks).await?;
-                if !withheld.is_over() {
-                    self.response = Some(withheld);
-                }
-                match released {
-                    Some(release) => release.write(self.real_mut()).await,
-                    None => Ok(false),
-                }
-            }
+            // Boxed, so that a response nobody waits for does not carry the room for this around.
+            Some(withheld) => Box::pin(self.keep_back(withheld, tasks)).await,
         }
     }
 

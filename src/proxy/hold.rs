@@ -44,7 +44,7 @@ pub(super) struct Holder {
     listener: Arc<str>,
     memory: Vec<Bytes>,
     bytes: u64,
-    spooler: Option<Spooler>,
+    spooler: Option<Box<Spooler>>,
     held: Held,
     spooled: Option<Held>,
 }
@@ -140,7 +140,7 @@ impl Holder {
     }
 
     fn spill(&mut self) -> std::io::Result<()> {
-        let mut spooler = Spooler::create(&self.snapshot.settings.state)?;
+        let mut spooler = Box::new(Spooler::create(&self.snapshot.settings.state)?);
         let mut spooled = self.metrics.spooled(&self.listener, 0);
         for part in self.memory.drain(..) {
             spooled.add(part.len() as u64);

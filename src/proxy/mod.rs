@@ -18,6 +18,8 @@ mod drain;
 
 mod exchange;
 
+mod fence;
+
 mod front;
 
 mod head;

@@ -4,6 +4,7 @@
 //! is kept for a few seconds. Of several addresses the first that the guard allows is taken, so a name that answers with
 //! a public and a private address cannot lead inside.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -43,15 +44,13 @@ impl Resolver {
 
     /// The address of a lower-case host.
     pub(super) async fn resolve(&self, host: &str, settings: &Settings) -> Result<IpAddr, NoAddress> {
-        let candidates = match host.parse::<IpAddr>() {
-            Ok(address) => vec![address],
-            Err(_) => match settings.names.get(host) {
-                Some(addresses) => addresses.clone(),
-                None => self.look_up(host).await,
-            },
+        let candidates: Cow<'_, [IpAddr]> = match (host.parse::<IpAddr>(), settings.names.get(host)) {
+            (Ok(address), _) => vec![address].into(),
+            (Err(_), Some(addresses)) => addresses.as_slice().into(),
+            (Err(_), None) => self.look_up(host).await.into(),
         };
         let mut refused = NoAddress::Unresolved;
-        for address in candidates {
+        for &address in candidates.iter() {
             match refusal(address, settings) {
                 None => return Ok(address),
                 Some(why) if refused == NoAddress::Unresolved => refused = NoAddress::Private(why, address),

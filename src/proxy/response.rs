@@ -83,7 +83,8 @@ impl ResponseCase {
 
     /// The refusal, if the response may not be shown.
     async fn refusal(&self, head: &ResponseHeader, body: &Body) -> Option<Answer> {
-        match self.gate.decide(&self.envelope(&head.headers), body).await {
+        let wanted = !matches!(body, Body::Unread(_));
+        match self.gate.decide(&self.envelope(&head.headers), body, wanted).await {
             Verdict::Pass(_) => None,
             Verdict::Refuse(decision) => Some(Answer::Refused(decision)),
         }

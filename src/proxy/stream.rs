@@ -5,9 +5,9 @@
 //! like every other. Past the fence the socket is still watched, so that a client that leaves is noticed.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,8 +20,12 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+use super::fence::Fence;
+
 /// How much is read ahead of the fence at most: a full head and some body.
 const AHEAD_BYTES: usize = 64 * 1024;
+/// How much is asked for at once. A read that is filled to the brim costs another one that finds nothing.
+const READ_BYTES: usize = 16 * 1024;
 
 /// How much is kept back at most until the writer asks for it to leave.
 const BEHIND_BYTES: usize = 8 * 1024;
@@ -37,8 +41,7 @@ pub(super) struct ClientStream {
     ahead: BytesMut,
     /// Bytes written and not yet passed on: the head of a response leaves together with the beginning of its body.
     behind: BytesMut,
-    /// How many more bytes may be consumed; none means no fence.
-    fence: Option<u64>,
+    fence: Fence,
     ended: bool,
     context: Arc<ProxyDigest>,
 }
@@ -46,7 +49,14 @@ pub(super) struct ClientStream {
 impl ClientStream {
     /// Wraps a connection; `context` is what filters find in the session's digest.
     pub(super) fn new(inner: Stream, context: Arc<ProxyDigest>) -> ClientStream {
-        ClientStream { inner, ahead: BytesMut::new(), behind: BytesMut::new(), fence: None, ended: false, context }
+        ClientStream {
+            inner,
+            ahead: BytesMut::new(),
+            behind: BytesMut::new(),
+            fence: Fence::Open,
+            ended: false,
+            context,
+        }
     }
 
     /// What was read and not yet consumed.
@@ -64,7 +74,7 @@ impl ClientStream {
         if self.ahead.len() >= limit {
             return Ok(0);
         }
-        self.ahead.reserve(4096);
+        self.ahead.reserve(READ_BYTES);
         match tokio::time::timeout(within, self.inner.read_buf(&mut self.ahead)).await {
             Ok(read) => read,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
@@ -95,19 +105,26 @@ impl ClientStream {
         }
     }
 
-    /// Lets the reader have this many bytes and no more, until the next fence.
-    pub(super) fn set_fence(&mut self, fence: Option<u64>) {
+    /// Lets the reader have what is before the fence and no more, until the next one.
+    pub(super) fn set_fence(&mut self, fence: Fence) {
         self.fence = fence;
     }
 
-    fn allowed(&self) -> usize {
-        self.fence.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX))
+    /// Reads into the read-ahead. Ready with 0 at the end of the stream.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.ahead.reserve(READ_BYTES);
+        let read = pin!(self.inner.read_buf(&mut self.ahead)).poll(cx);
+        self.ended |= matches!(read, Poll::Ready(Ok(0)));
+        read
     }
 
-    fn passed(&mut self, bytes: usize) {
-        if let Some(left) = &mut self.fence {
-            *left = left.saturating_sub(bytes as u64);
-        }
+    /// Gives the reader as much of the read-ahead as it wants and may have.
+    fn pass(&mut self, allowed: usize, buf: &mut ReadBuf<'_>) {
+        let bytes = self.ahead.get(..allowed.min(buf.remaining())).unwrap_or(&self.ahead);
+        buf.put_slice(bytes);
+        self.fence.passed(bytes);
+        let passed = bytes.len();
+        self.ahead.advance(passed);
     }
 
     /// Passes on what was written.
@@ -126,14 +143,7 @@ impl ClientStream {
     /// At the fence: notices the end of the stream, keeps what arrives for later, and gives nothing.
     fn poll_watch(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.ended && self.ahead.len() < AHEAD_BYTES {
-            let mut chunk = [0u8; 4096];
-            let mut buffer = ReadBuf::new(&mut chunk);
-            match Pin::new(&mut self.inner).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if buffer.filled().is_empty() => self.ended = true,
-                Poll::Ready(Ok(())) => self.ahead.extend_from_slice(buffer.filled()),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
+            ready!(self.poll_ahead(cx))?;
         }
         // A client that sent its next request and closed still wants both answers.
         if self.ended && self.ahead.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
@@ -142,32 +152,29 @@ impl ClientStream {
 
 impl AsyncRead for ClientStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let allowed = self.allowed().min(buf.remaining());
-        if allowed == 0 {
-            return if buf.remaining() == 0 { Poll::Ready(Ok(())) } else { self.poll_watch(cx) };
-        }
-        if !self.ahead.is_empty() {
-            let take = allowed.min(self.ahead.len());
-            let bytes = self.ahead.split_to(take);
-            buf.put_slice(&bytes);
-            self.passed(bytes.len());
+        let this = &mut *self;
+        if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        if self.ended {
-            return Poll::Ready(Ok(()));
+        if this.ahead.is_empty() && !this.ended && this.fence.has_to_see() {
+            ready!(this.poll_ahead(cx))?;
         }
-        if allowed == buf.remaining() {
-            let before = buf.filled().len();
-            let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
-            self.passed(buf.filled().len() - before);
-            return polled;
+        match this.fence.allows(&this.ahead) {
+            Some(0) if !this.fence.has_to_see() => return this.poll_watch(cx),
+            allowed if !this.ahead.is_empty() => this.pass(allowed.unwrap_or(usize::MAX), buf),
+            _ if this.ended => {}
+            Some(allowed) if allowed < buf.remaining() => {
+                // A read beyond the fence is kept for the next request.
+                ready!(this.poll_ahead(cx))?;
+                this.pass(allowed, buf);
+            }
+            _ => {
+                let before = buf.filled().len();
+                ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
+                this.fence.passed(buf.filled().get(before..).unwrap_or_default());
+            }
         }
-        let mut part = ReadBuf::new(buf.initialize_unfilled_to(allowed));
-        let polled = Pin::new(&mut self.inner).poll_read(cx, &mut part);
-        let filled = part.filled().len();
-        buf.advance(filled);
-        self.passed(filled);
-        polled
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use pingora::http::RequestHeader;
 
 use super::connection::Connection;
@@ -32,6 +32,13 @@ pub(super) struct Authority {
     pub(super) port: Option<u16>,
 }
 
+/// A target in absolute form, as far as it says where the request goes.
+#[derive(Debug, Clone, Copy)]
+struct Absolute<'a> {
+    tls: bool,
+    authority: &'a str,
+}
+
 impl Authority {
     /// Parses `host`, `host:port` or `[v6]:port`, without user information.
     pub(super) fn parse(text: &str) -> Option<Authority> {
@@ -51,7 +58,7 @@ impl Authority {
 /// Lower case, without a trailing dot or brackets.
 pub(super) fn normal_host(host: &str) -> Arc<str> {
     let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
-    host.to_ascii_lowercase().into()
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) { host.to_ascii_lowercase().into() } else { host.into() }
 }
 
 impl Target {
@@ -62,7 +69,7 @@ impl Target {
         settings: &Settings,
     ) -> Result<Target, Complaint> {
         let absolute = absolute_form(request);
-        let named = authority(request, absolute.as_ref())?;
+        let named = authority(request, absolute)?;
         if let Some(inside) = &connection.inside {
             if named.host != inside.host {
                 return Err(Complaint::new(
@@ -79,7 +86,7 @@ impl Target {
                 let port = named.port.unwrap_or(80);
                 Ok(Target::plain(named.host, port, None))
             }
-            ListenerMode::Forward => Target::absolute(absolute.as_ref(), named),
+            ListenerMode::Forward => Target::absolute(absolute, named),
         }
     }
 
@@ -104,18 +111,18 @@ impl Target {
         })
     }
 
-    fn absolute(target: Option<&Uri>, named: Authority) -> Result<Target, Complaint> {
-        match target.and_then(Uri::scheme_str) {
-            Some("http") => {
+    fn absolute(absolute: Option<Absolute<'_>>, named: Authority) -> Result<Target, Complaint> {
+        match absolute.map(|absolute| absolute.tls) {
+            Some(false) => {
                 let port = named.port.unwrap_or(80);
                 Ok(Target::plain(named.host, port, None))
             }
-            Some("https") => {
+            Some(true) => {
                 let tls = Some(Arc::clone(&named.host));
                 let port = named.port.unwrap_or(443);
                 Ok(Target::plain(named.host, port, tls))
             }
-            _ => Err(Complaint::bad_request(
+            None => Err(Complaint::bad_request(
                 "This is a forward proxy: send the request with an absolute target (http_proxy) or open a tunnel with \
                  CONNECT (https_proxy).",
             )),
@@ -124,19 +131,23 @@ impl Target {
 }
 
 /// The target in absolute form (RFC 9112 section 3.2.2), which the framework keeps beside the path.
-fn absolute_form(request: &RequestHeader) -> Option<Uri> {
+fn absolute_form(request: &RequestHeader) -> Option<Absolute<'_>> {
     let raw = request.raw_path();
-    let schemed = [&b"http://"[..], b"https://"]
-        .iter()
-        .any(|scheme| raw.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
-    if schemed { Uri::try_from(raw).ok() } else { None }
+    let (tls, rest) =
+        [(false, &b"http://"[..]), (true, &b"https://"[..])].into_iter().find_map(|(tls, scheme)| {
+            let (start, rest) = raw.split_at_checked(scheme.len())?;
+            start.eq_ignore_ascii_case(scheme).then_some((tls, rest))
+        })?;
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    Some(Absolute { tls, authority: std::str::from_utf8(rest.get(..end)?).ok()? })
 }
 
 /// Who a request names: the authority of its target, or its Host.
-fn authority(request: &RequestHeader, absolute: Option<&Uri>) -> Result<Authority, Complaint> {
+fn authority(request: &RequestHeader, absolute: Option<Absolute<'_>>) -> Result<Authority, Complaint> {
     let wrong = || Complaint::bad_request("The request names no valid host.");
-    if let Some(authority) = absolute.unwrap_or(&request.uri).authority() {
-        return Authority::parse(authority.as_str()).ok_or_else(wrong);
+    let own = || request.uri.authority().map(|authority| authority.as_str());
+    if let Some(authority) = absolute.map(|absolute| absolute.authority).or_else(own) {
+        return Authority::parse(authority).ok_or_else(wrong);
     }
     let host = request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).ok_or_else(wrong)?;
     Authority::parse(host).ok_or_else(wrong)

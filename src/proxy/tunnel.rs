@@ -44,13 +44,13 @@ pub(super) async fn connect(front: &Arc<Front>, mut stream: ClientStream, connec
     let reader = Reader::of(&request.headers);
     if front.splices(&inside.host, &snapshot) {
         if let Err((mut stream, answer)) = splice(front, &snapshot, stream, connection, &inside, true).await {
-            refuse(front, &mut stream, &answer, reader, &snapshot).await;
+            refuse(front, &mut stream, &answer, reader, connection, &snapshot).await;
         }
         return;
     }
     let client = connection.client_address(&request.headers);
     if let Err(complaint) = super::identity::application(&snapshot, client, inside.authorization.as_deref()) {
-        return refuse(front, &mut stream, &Answer::Complaint(complaint), reader, &snapshot).await;
+        return refuse(front, &mut stream, &Answer::Complaint(complaint), reader, connection, &snapshot).await;
     }
     if establish(&mut stream).await.is_ok() {
         opened(front, stream, connection.clone(), inside, snapshot.settings.limits.idle).await;
@@ -79,8 +79,15 @@ async fn opened(
     }
 }
 
-async fn refuse(front: &Front, stream: &mut ClientStream, answer: &Answer, reader: Reader, snapshot: &Snapshot) {
-    let admin = exchange::admin_url(&snapshot.settings);
+async fn refuse(
+    front: &Front,
+    stream: &mut ClientStream,
+    answer: &Answer,
+    reader: Reader,
+    connection: &Connection,
+    snapshot: &Snapshot,
+) {
+    let admin = exchange::admin_url(&snapshot.settings, Some(connection));
     if answer.write_raw(stream, reader, &admin).await.is_ok() {
         stream.linger().await;
     }

@@ -28,6 +28,8 @@ mod party;
 
 mod text;
 
+mod words;
+
 pub use advice::{Demand, Elsewhere, Open, Otherwise, Route};
 pub use category::{Category, CategorySet, UnknownCategory};
 pub use content::{Content, Found, Group, Person, Tally};
@@ -40,3 +42,4 @@ pub use held::{Held, Listed, ListedBy};
 pub use host::HostPattern;
 pub use party::{Basis, Party, Place};
 pub use text::{CONTEXT, Container, Locator, Piece, Sink, is_plain_name};
+pub use words::is_generic_name;

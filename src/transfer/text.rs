@@ -8,6 +8,8 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use super::words::is_generic_name;
+
 /// Text a decoder shows on each side of what a piece reports, in bytes. No detector may look further.
 pub const CONTEXT: usize = 640;
 
@@ -89,6 +91,13 @@ impl Locator {
         Locator { root, ..Locator::default() }
     }
 
+    /// Goes into a member whose name needs no escape.
+    pub fn enter_plain(&mut self, name: &str) {
+        self.steps.push(Step { start: self.path.len(), index: false });
+        self.path.push('/');
+        self.path.push_str(name);
+    }
+
     /// Goes into a named member, escaped as RFC 6901 asks.
     pub fn enter(&mut self, name: &str) {
         self.steps.push(Step { start: self.path.len(), index: false });
@@ -133,7 +142,7 @@ impl Locator {
         self.steps.len()
     }
 
-    /// The exact location, for the owner of the content (`scan`): names as they stand in the message.
+    /// The exact location, for the owner of the content who asked to be shown values: names as they stand in the message.
     pub fn exact(&self) -> String {
         let mut text = format!("{}{}", self.root, self.path);
         if let Some(line) = self.line {
@@ -142,21 +151,40 @@ impl Locator {
         text
     }
 
+    /// The location with indexes and line, for the owner of the content: names that could be values become `*`.
+    pub fn shown(&self) -> String {
+        let mut text = self.names(|name, index| index || is_generic_name(name));
+        if let Some(line) = self.line {
+            let _ = write!(text, "{}line {line}", if text.is_empty() { "" } else { " " });
+        }
+        text
+    }
+
     /// The location as a pattern for refusals and records: indexes, lines and names that could be values become `*`.
     pub fn pattern(&self) -> String {
+        self.names(|name, index| !index && is_generic_name(name))
+    }
+
+    /// The names on the way, for a look at what they mean and nothing else: they can be values.
+    pub fn trail(&self) -> String {
+        self.names(|name, index| !index && is_plain_name(name))
+    }
+
+    /// The steps, with `*` for those that are not wanted.
+    fn names(&self, wanted: impl Fn(&str, bool) -> bool) -> String {
         let mut text = self.root.to_owned();
         for (position, step) in self.steps.iter().enumerate() {
             let end = self.steps.get(position + 1).map_or(self.path.len(), |next| next.start);
             let name = self.path.get(step.start + 1..end).unwrap_or("");
             text.push('/');
-            text.push_str(if step.index || !is_plain_name(name) { "*" } else { name });
+            text.push_str(if wanted(name, step.index) { name } else { "*" });
         }
         text
     }
 }
 
-/// Whether a field or path name is safe to repeat: short, letters first, no long digit runs, nothing that looks like an
-/// address. Names of any script pass.
+/// Whether a field name has the shape of one: short, letters first, no long digit runs, nothing that looks like an
+/// address. Names of any script pass, so it can still be a value: see [`is_generic_name`].
 pub fn is_plain_name(name: &str) -> bool {
     let starts_well = name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_' || c == '$' || c == '@');
     let digits = name.bytes().filter(u8::is_ascii_digit).count();
@@ -178,8 +206,15 @@ mod tests {
         at.enter("身份证号");
         assert_eq!(at.exact(), "/users/3/身份证号");
         assert_eq!(at.pattern(), "/users/*/身份证号");
+        assert_eq!(at.shown(), "/users/3/身份证号");
         at.leave();
         at.enter("ann@example.com");
         assert_eq!(at.pattern(), "/users/*/*");
+        at.leave();
+        at.enter("张三");
+        assert_eq!(
+            (at.pattern(), at.shown(), at.trail()),
+            ("/users/*/*".into(), "/users/3/*".into(), "/users/*/张三".into())
+        );
     }
 }

@@ -46,6 +46,7 @@ const TOP: &[&str] = &[
     "LICENSE",
     "README.md",
     "benches",
+    "build.rs",
     "clippy.toml",
     "dashboards",
     "docs",

@@ -46,6 +46,30 @@ fn a_wrong_command_line_ends_with_2() {
 }
 
 #[test]
+fn a_wrong_configuration_ends_with_2_and_only_check_has_it_as_its_answer() {
+    let setup = Setup::new().tables("[failure]\ndecod = \"closed\"\n");
+    let file = setup.write().display().to_string();
+    let content = setup.path("people.json").display().to_string();
+    fs::write(&content, "{}").unwrap();
+    for (command, code) in [
+        (vec!["check"], 1),
+        (vec!["check", "--json"], 1),
+        (vec!["serve"], 2),
+        (vec!["scan", &content], 2),
+        (vec!["where", "192.0.2.1"], 2),
+        (vec!["decide", "--from", "CN", "--to", "US", &content], 2),
+        (vec!["test"], 2),
+        (vec!["trust"], 2),
+    ] {
+        let output = tidegate(&[&command[..], &["--config", &file]].concat(), setup.directory(), b"");
+        assert_eq!(output.code, code, "{command:?}: {output:?}");
+        assert!(format!("{}{}", output.stdout, output.stderr).contains("decod"), "{command:?}: {output:?}");
+    }
+    // A file that is not there is no finding of a check.
+    assert_eq!(tidegate(&["check", "--config", "/nonexistent.toml"], setup.directory(), b"").code, 2);
+}
+
+#[test]
 fn check_finds_nothing_wrong_with_the_defaults_or_a_sound_file() {
     in_clean_directory(&["check"], "").success();
     let setup = Setup::new();

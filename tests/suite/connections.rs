@@ -44,6 +44,26 @@ fn pipelined_requests_are_answered_in_order_and_each_is_judged() {
 }
 
 #[test]
+fn a_request_behind_a_chunked_one_is_answered() {
+    let (origin, gateway) = (Origin::start(), Setup::new().start());
+    let host = host(&origin);
+    let chunked = format!("POST http://{host}/first HTTP/1.1\r\nhost: {host}\r\ntransfer-encoding: chunked\r\n\r\n");
+    let body = "4;a=b\r\n{\"n\"\r\n3\r\n:1}\r\n0\r\nx-sum: 1\r\n\r\n";
+    let all = [&chunked, body, &get(&host, "/second"), &chunked, body, &get(&host, "/fourth")].concat();
+    let mut connection = gateway.raw();
+    // All at once, and then cut in two in the middle of the framing.
+    for cut in [0, chunked.len() + 2, chunked.len() + body.len() + 7] {
+        connection.send(&all[..cut]).send(&all[cut..]);
+        let statuses: Vec<u16> = (0..4).map(|_| connection.reply().status).collect();
+        assert_eq!(statuses, [200; 4]);
+    }
+    let requests = origin.requests();
+    assert_eq!(requests.len(), 12);
+    assert_eq!((requests[0].target.as_str(), &requests[0].body[..]), ("/first", &b"{\"n\":1}"[..]));
+    gateway.stop();
+}
+
+#[test]
 fn a_request_hidden_in_the_body_of_another_is_body() {
     let (origin, gateway) = (Origin::start(), Setup::new().start());
     let host = host(&origin);

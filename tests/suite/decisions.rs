@@ -67,6 +67,21 @@ fn people_may_move_within_their_own_country() {
 }
 
 #[test]
+fn a_refusal_links_to_where_the_admin_door_can_be_reached() {
+    let origin = Origin::start();
+    let link = |setup: Setup| {
+        let setup = setup.admin_everywhere("invented-token");
+        let (gateway, port) = (setup.start(), setup.admin);
+        let reply = gateway.post(&url("us", &origin, "/"), &pupils(1, 3, Person::json));
+        gateway.stop();
+        reply.header("link").unwrap().replace(&port.to_string(), "PORT")
+    };
+    assert_eq!(link(Setup::new()), "<http://127.0.0.1:PORT/packs/cn>; rel=\"blocked-by\"");
+    let named = Setup::new().admin("url = \"https://gate.example\"");
+    assert_eq!(link(named), "<https://gate.example:443/packs/cn>; rel=\"blocked-by\"");
+}
+
+#[test]
 fn sensitive_people_are_stopped_with_a_legal_refusal_that_names_no_value() {
     let (origin, gateway) = (Origin::start(), Setup::new().start());
     let reply = gateway.post(&url("us", &origin, "/v1/people"), &pupils(1, 3, Person::json));

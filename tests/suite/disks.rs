@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{Origin, Person, Setup, post, pupils};
+use crate::harness::{Origin, Person, Setup, eventually, post, pupils};
 
 const MIB: u64 = 1 << 20;
 
@@ -26,12 +26,29 @@ fn fill_audit(setup: &Setup, limit: u64) {
 fn when_the_audit_log_is_full_nothing_leaves() {
     let setup = Setup::new().file_limit(8 * MIB);
     fill_audit(&setup, 8 * MIB);
-    let (origin, gateway) = (Origin::start(), setup.start());
+    let (origin, gateway) = (Origin::start(), setup.start_unready());
     let reply = gateway.raw().send(post(&host(&origin), "/", "{\"a\":1}")).reply();
     assert_eq!(reply.status, 503, "{}", reply.text());
     assert_eq!(reply.header("content-type"), Some("application/problem+json"));
     origin.assert_untouched();
     assert!(gateway.metric("tidegate_failures_total", &[("stage", "audit"), ("outcome", "closed")]) >= 1.0);
+    gateway.stop();
+}
+
+#[test]
+fn a_gateway_that_cannot_record_is_not_ready_until_it_can() {
+    let setup = Setup::new().file_limit(8 * MIB);
+    fill_audit(&setup, 8 * MIB);
+    let (origin, gateway) = (Origin::start(), setup.start_unready());
+    let ready = gateway.admin("/-/ready");
+    assert_eq!((ready.status, &ready.json()["ready"]), (503, &false.into()), "{}", ready.text());
+    assert!(ready.json()["problems"][0].as_str().unwrap().contains("recorded"), "{}", ready.text());
+    for entry in fs::read_dir(setup.state().join("audit")).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    eventually("there is room for records", || gateway.admin("/-/ready").status == 200);
+    assert_eq!(gateway.raw().send(post(&host(&origin), "/", "{\"a\":1}")).reply().status, 200);
+    assert_eq!(gateway.records().len(), 1, "asking leaves nothing behind");
     gateway.stop();
 }
 

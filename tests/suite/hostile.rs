@@ -282,6 +282,20 @@ fn an_unencrypted_message_to_a_port_that_speaks_tls_fails_clearly() {
 }
 
 #[test]
+fn http2_refuses_trace_and_a_header_of_900_kb_as_well() {
+    let (origin, gateway) = (Origin::start(), Setup::new().start());
+    let port = origin.port().to_string();
+    let ended = gateway.python("http2_large_header.py", &["api.us.example", &port]).success();
+    assert!(["431", "ended", "closed"].contains(&ended.trim()), "{ended}");
+    let url = format!("http://{}/", host(&origin));
+    let trace = gateway.curl(&["-p", "--http2-prior-knowledge", "-X", "TRACE", &url]);
+    assert_eq!((trace.status, trace.version.as_str()), (405, "2"), "{}", trace.text());
+    origin.assert_untouched();
+    assert_well(&gateway);
+    gateway.stop();
+}
+
+#[test]
 fn a_storm_of_reset_streams_does_not_bring_it_down() {
     let (origin, gateway) = (Origin::start(), Setup::new().log("info").start());
     let port = origin.port().to_string();

@@ -18,6 +18,8 @@ mod tunnels; // CONNECT: intercepted or left alone
 
 mod reverse; // in front of an API; answers that are judged
 
+mod neighbours; // a balancer in front, another proxy behind
+
 mod bodies; // of every size and framing
 
 mod connections; // kept alive, pipelined, slow, idle

@@ -151,6 +151,113 @@ fn malformed(gateway: &Gateway, origin: &Origin, who: &Person) -> Vec<u8> {
     answers
 }
 
+/// Names as people write them in paths, keys and headers: short words in lower case that no detector knows.
+const NAMES: [&str; 3] = ["ouyanglihua", "OUYANGLIHUA", "marybelle"];
+
+/// Puts people where a message has names and not values: path words, keys, parts, files, columns, parameters, methods,
+/// host labels. Returns every answer the gateway itself gave.
+fn plant_as_names(gateway: &Gateway, base: &str, who: &Person) -> Vec<Vec<u8>> {
+    let card = json!({ "银行卡号": who.card });
+    let keys: Vec<String> = [who.name.as_str(), &who.email, &who.id, "ouyanglihua", "marybelle.ouyanglihua"]
+        .iter()
+        .map(|name| json!({ "people": { *name: card } }).to_string())
+        .collect();
+    let path = format!("{base}/v1/users/ouyanglihua/marybelle");
+    let chinese = format!("{base}/用户/{}", who.name);
+    let escaped = format!(
+        "{base}/users/%6Fuyanglihua/{}",
+        percent_encoding::utf8_percent_encode(&who.name, percent_encoding::NON_ALPHANUMERIC)
+    );
+    let query = format!("{base}/v1/search?ouyanglihua={}&{}={}", who.card, who.email, who.card);
+    let header = format!("x-ouyanglihua: 银行卡号 {}", who.card);
+    let cookie = format!("cookie: ouyanglihua={}", who.card);
+    let part = format!("ouyanglihua={};filename={}.txt;type=text/plain", who.card, who.name);
+    let named = format!("{}={}", who.email, who.card);
+    let table = format!("{},ouyanglihua\n{},{}\n", who.name, who.card, who.id);
+    let markup = format!("<people><ouyanglihua><card_number>{}</card_number></ouyanglihua></people>", who.card);
+    let mut requests: Vec<Vec<&str>> = vec![
+        vec![&path],
+        vec![&chinese],
+        vec![&escaped],
+        vec![&query],
+        vec!["-H", &header, base],
+        vec!["-H", &cookie, base],
+        vec!["-F", &part, base],
+        vec!["-F", &named, base],
+        vec!["-H", "content-type: text/csv", "--data-binary", &table, base],
+        vec!["-H", "content-type: application/xml", "-d", &markup, base],
+        vec!["-H", "content-type: text/plain; charset=ouyanglihua; owner=marybelle", "-d", &who.card, base],
+        vec!["-H", "content-type: ouyanglihua/marybelle", "-d", &who.card, base],
+        vec!["-H", "content-type: multipart/form-data; boundary=ouyanglihua", "-d", &who.card, base],
+        vec!["-H", "content-encoding: ouyanglihua", "-d", &who.card, base],
+        vec!["-X", "OUYANGLIHUA", base],
+        vec!["-X", "OUYANGLIHUA", "-d", &who.card, base],
+        vec!["-H", "forwarded: for=ouyanglihua;by=marybelle", base],
+        vec!["--proxy-user", "ouyanglihua:marybelle", base],
+        vec!["-H", "accept: ouyanglihua/marybelle", "-H", "accept-language: ouyanglihua", &path],
+    ];
+    for body in &keys {
+        requests.push(vec!["-H", "content-type: application/json", "-d", body, base]);
+        requests.push(vec!["-H", "content-type: application/json", "-H", "accept: text/html", "-d", body, base]);
+    }
+    let answers = requests.iter().filter_map(|arguments| gateway.try_curl(arguments).ok());
+    let own = answers.filter(|reply| reply.header("proxy-status").is_some());
+    own.map(|reply| [format!("{:?}", reply.headers).into_bytes(), reply.body].concat()).collect()
+}
+
+#[test]
+fn names_that_are_values_are_found_nowhere_either() {
+    let who = person(21);
+    let (setup, root) = Setup::new().trusting_root();
+    let origin = Origin::start();
+    let label = format!("{}.us.example", who.id);
+    let nginx = Nginx::start(setup.directory(), &root, &["api.us.example"], &origin);
+    let gateway = setup.name(&label.to_lowercase(), "127.0.0.1").start();
+    let plain = format!("http://api.us.example:{}", origin.port());
+    let mut answers = plant_as_names(&gateway, &plain, &who);
+    answers.extend(plant_as_names(&gateway, &format!("https://api.us.example:{}", nginx.port()), &who));
+    answers.extend(plant_as_names(&gateway, &format!("http://{label}:{}", origin.port()), &who));
+    // A trailer, a server name that is not the tunnel's, a path that is no address, and a target of a single word.
+    let host = format!("api.us.example:{}", origin.port());
+    let trailer = format!(
+        "POST http://{host}/ HTTP/1.1\r\nhost: {host}\r\ntransfer-encoding: chunked\r\ntrailer: x-ouyanglihua\r\n\r\n\
+         5\r\nhello\r\n0\r\nx-ouyanglihua: {}\r\n\r\n",
+        who.card
+    );
+    answers.extend([gateway.raw().send(trailer).finish().rest()]);
+    let proxy = format!("127.0.0.1:{}", gateway.setup.port);
+    for name in ["ouyanglihua.us.example", "marybelle"] {
+        let arguments = ["s_client", "-proxy", &proxy, "-connect", &host, "-servername", name];
+        crate::harness::run("/usr/bin/openssl", &arguments, gateway.setup.directory(), b"Q\n");
+    }
+    for line in [
+        "GET ouyanglihua HTTP/1.1",
+        "GET http://ouyanglihua:marybelle@api.us.example/ HTTP/1.1",
+        "CONNECT ouyanglihua HTTP/1.1",
+    ] {
+        answers.push(gateway.raw().send(format!("{line}\r\nhost: {host}\r\n\r\n")).finish().rest());
+    }
+    assert!(answers.len() > 30, "the gateway refused {} of the requests", answers.len());
+    let people = [who];
+    for answer in &answers {
+        let text = String::from_utf8_lossy(answer);
+        assert_absent("a refusal", answer, &people, &NAMES);
+        assert!(!text.contains("欧阳"), "{text}");
+    }
+    for path in ["/metrics", "/api/v1/decisions", "/api/v1/ledger", "/"] {
+        assert_absent(path, &gateway.admin(path).body, &people, &NAMES);
+    }
+    // Useful all the same: the generic words of a path and of a key are there.
+    let records: Vec<String> = gateway.records().iter().map(ToString::to_string).collect();
+    assert!(records.iter().any(|record| record.contains("/v1/users/*/*")), "{records:#?}");
+    assert!(records.iter().any(|record| record.contains("\"*.us.example\"")), "{records:#?}");
+    assert!(answers.iter().any(|answer| String::from_utf8_lossy(answer).contains("/people/*/银行卡号")));
+    let setup = gateway.setup.clone();
+    let log = gateway.stop();
+    assert_absent("the log", log.as_bytes(), &people, &NAMES);
+    assert_directory_clean(&setup.state(), &people, &NAMES);
+}
+
 #[test]
 fn people_in_a_judged_response_are_found_nowhere_either() {
     let (origin, port) = (Origin::start(), crate::harness::free_port());
@@ -186,6 +293,14 @@ fn a_scan_shows_values_only_when_it_is_asked_to() {
         let output = tidegate(&arguments, directory.path(), b"");
         assert_absent(&arguments.join(" "), output.stdout.as_bytes(), &people, &[]);
         assert_absent(&arguments.join(" "), output.stderr.as_bytes(), &people, &[]);
+    }
+    let keyed = directory.path().join("keyed.json").display().to_string();
+    fs::write(&keyed, json!({ "ouyanglihua": { &people[0].name: { "银行卡号": people[1].card } } }).to_string())
+        .unwrap();
+    for arguments in [vec!["scan", &keyed], vec!["scan", "--json", &keyed]] {
+        let output = tidegate(&arguments, directory.path(), b"");
+        assert_absent(&arguments.join(" "), output.stdout.as_bytes(), &people, &NAMES);
+        assert!(output.stdout.contains("银行卡号"), "{}", output.stdout);
     }
     let shown = tidegate(&["scan", "--show", "--json", &file], directory.path(), b"").success();
     assert!(shown.contains(&person(1).card), "{shown}");

@@ -28,7 +28,7 @@ const MISTAKES: &[Mistake] = &[
         what: "unknown country",
         tables: "[[importer]]\nhost = [\"a.example\"]\ncountry = \"UK\"",
         line: 3,
-        says: &["UK"],
+        says: &["UK", "`GB`"],
     },
     Mistake {
         what: "no country at all",

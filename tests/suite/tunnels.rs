@@ -193,6 +193,21 @@ fn a_redirected_connection_goes_where_its_host_or_server_name_says() {
 }
 
 #[test]
+fn a_connect_in_http2_or_inside_a_tunnel_is_refused_clearly() {
+    let (origin, gateway) = (Origin::start(), Setup::new().start());
+    let port = origin.port().to_string();
+    let answer = gateway.python("http2_connect.py", &["api.us.example", &port]).success();
+    assert_eq!(answer.trim(), "405");
+    let host = format!("api.us.example:{port}");
+    let connect = format!("CONNECT {host} HTTP/1.1\r\nhost: {host}\r\n\r\n");
+    let mut tunnel = gateway.raw();
+    assert_eq!(tunnel.send(&connect).head().unwrap().unwrap().status, 200);
+    assert_eq!(tunnel.send(&connect).reply().status, 405);
+    origin.assert_untouched();
+    gateway.stop();
+}
+
+#[test]
 fn http2_without_tls_is_spoken_and_judged_inside_a_tunnel() {
     let (origin, gateway) = (Origin::start(), Setup::new().start());
     let url = format!("http://api.us.example:{}/", origin.port());

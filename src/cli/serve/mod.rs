@@ -56,7 +56,7 @@ pub(super) fn run(serve: &Serve, config: Option<&Path>, out: &mut dyn Write) -> 
     let snapshot = live.now();
     prepare(&snapshot.settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let gateway = Gateway::start(live.clone()).await?;
         for warning in &snapshot.warnings {
             tracing::warn!("{}", plain(warning));
@@ -67,8 +67,10 @@ pub(super) fn run(serve: &Serve, config: Option<&Path>, out: &mut dyn Write) -> 
         }
         tracing::info!(version = env!("CARGO_PKG_VERSION"), rules = %snapshot.rules_hash, "ready");
         gateway.run().await
-    })?;
-    Ok(Answer::Yes)
+    });
+    // Whatever still looks something up in a thread of its own (a name, a file) has nobody left to tell.
+    runtime.shutdown_background();
+    ended.map(|()| Answer::Yes)
 }
 
 /// The state directory and, on the first start, the CA in it. A CA at a path somebody chose is never made here: a

@@ -285,6 +285,7 @@ pub(super) fn admin(top: &Section<'_>, reading: &Reading<'_>, listeners: &[Liste
     let admin = Admin {
         address: address.map_or_else(|| loopback(ADMIN_PORT), |address| address.value),
         token: token.flatten().map(Into::into),
+        url: section.get("url", value::target).map(|target| target.to_string().into()),
     };
     section.finish();
     admin

@@ -447,7 +447,7 @@ impl Fleet {
             return Ok(());
         }
         let written = || {
-            let directory = self.memory.parent().unwrap_or(Path::new("."));
+            let directory = self.memory.parent().unwrap_or_else(|| Path::new("."));
             let mut file = tempfile::Builder::new().prefix(".ledger.fleet.").tempfile_in(directory)?;
             writeln!(file, "{id}")?;
             file.as_file().sync_all()?;

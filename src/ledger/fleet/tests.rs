@@ -159,7 +159,7 @@ async fn counters_of_one_transfer_are_judged_and_changed_together() {
     let first = machine(None);
     let ledger = open(&server, &first).await;
     let both = |range: std::ops::Range<u64>| {
-        let plain = this_year(range.clone()).remove(0);
+        let plain = this_year(range).remove(0);
         let other = Touch {
             key: CounterKey { party: Some("a.example".into()), ..key("other") },
             bounds: [4, 5].into(),

@@ -21,7 +21,7 @@ use super::{Case, Outcome, Packs};
 use crate::transfer::{Action, Count, Elsewhere, Found, Touch};
 
 /// How often a transfer on its way may be judged again for its refusal.
-const TRIES: u32 = 96;
+const TRIES: u32 = 32;
 
 /// The same where somebody only asks what would become of it.
 const TRIES_AT_LEISURE: u32 = 2_000;

@@ -16,10 +16,10 @@ use crate::transfer::{Action, Open, Otherwise};
 const TOLD: usize = 12;
 
 /// Questions tried for a refusal on its way.
-const TRIED: usize = 16;
+const TRIED: usize = 6;
 
 /// Answers tried to each.
-const ANSWERS: usize = 8;
+const ANSWERS: usize = 4;
 
 impl Advisor<'_> {
     /// Of a blocked transfer: questions some answer to which would let it pass.

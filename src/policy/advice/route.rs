@@ -20,16 +20,16 @@ use crate::transfer::{
 const ROUNDS: usize = 4;
 
 /// Kinds of data tried one by one.
-const KINDS: usize = 12;
+const KINDS: usize = 6;
 
 /// Bounds of a counter tried.
-const BOUNDS: usize = 8;
+const BOUNDS: usize = 4;
 
-/// Regions of a provider tried.
-const REGIONS: usize = 12;
+/// Regions of a provider tried; they come with those at home first.
+const REGIONS: usize = 4;
 
 /// Countries found before the search for more ends.
-const COUNTRIES: usize = 12;
+const COUNTRIES: usize = 8;
 
 /// As many locations as a kind is listed with.
 const LOCATIONS: usize = 8;
@@ -142,15 +142,9 @@ impl<'a> Advisor<'a> {
 
     /// The first region that would do, at home if the provider has one there. Regions in the same countries are alike.
     fn other_region(&self) -> Option<Route> {
-        let mut regions: Vec<&Elsewhere> = self.ground.elsewhere.iter().collect();
-        regions.sort_by_key(|region| !region.place.countries.iter().all(|one| self.scene.exporter.contains(one)));
-        let mut seen: Vec<&[Country]> = Vec::new();
-        regions.retain(|region| {
-            let new = !seen.contains(&region.place.countries.as_slice());
-            seen.push(&region.place.countries);
-            new && region.place.countries != self.scene.importer
-        });
-        let fits = regions.into_iter().take(REGIONS).find(|region| self.passes_at(region))?;
+        let other = |region: &&Elsewhere| region.place.countries != self.scene.importer;
+        let regions = self.ground.elsewhere.iter().filter(other).take(REGIONS);
+        let fits = regions.into_iter().find(|region| self.passes_at(region))?;
         Some(Route::Region {
             provider: fits.provider.clone(),
             region: fits.region.clone(),
@@ -173,7 +167,7 @@ impl<'a> Advisor<'a> {
         let mut others: Vec<Country> = home.chain(named.iter()).collect();
         let mut seen = Countries::default();
         others.retain(|country| !self.scene.importer.contains(country) && !seen.replace(*country));
-        // Beyond a dozen nobody reads on, and the search for more costs a judgement each.
+        // Beyond a handful nobody reads on, and the search for more costs a judgement each.
         let countries: Vec<Country> =
             others.into_iter().filter(|country| self.passes_in(*country)).take(COUNTRIES).collect();
         (!countries.is_empty()).then_some(Route::Elsewhere { countries })

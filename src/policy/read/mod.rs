@@ -204,11 +204,16 @@ impl<'r> PackReader<'r> {
 
     /// A rule that another one makes idle is either a mistake or stands there for its own sake; the author decides.
     fn report_shadowed(&self, rules: &[Rule], index: &Index, parts: &Parts<'_>) {
-        for (idle, by) in shadow::shadowed(rules, index, parts) {
+        let found = shadow::shadowed(rules, index, parts);
+        for (idle, by) in found.iter().take(REMARKS) {
             let message =
                 format!("rule `{}` changes nothing: whenever it fires, `{}` does and is as strict", idle.id, by.id);
             let help = format!("remove it, make it stricter, or narrow `{}`", by.id);
             self.reader.warn(idle.span.clone(), message, help);
+        }
+        if let Some((next, _)) = found.get(REMARKS) {
+            let message = format!("{} more rules change nothing, this one first", found.len() - REMARKS);
+            self.reader.warn(next.span.clone(), message, "remove them, or narrow those that fire with them");
         }
     }
 
@@ -229,6 +234,9 @@ impl<'r> PackReader<'r> {
         }
     }
 }
+
+/// Remarks of one sort on a pack before they are only counted.
+const REMARKS: usize = 10;
 
 /// Every key at the top of a pack.
 const KEYS: [&str; 18] = [

@@ -29,13 +29,19 @@ pub struct Gateway {
 impl Gateway {
     #[track_caller]
     pub(super) fn start(setup: Setup) -> Gateway {
+        Gateway::start_until(setup, "/-/ready")
+    }
+
+    /// Starts the gateway and waits until the admin door answers 200 to this path.
+    #[track_caller]
+    pub(super) fn start_until(setup: Setup, path: &str) -> Gateway {
         let mut gateway = Gateway::spawn(setup);
         let admin = gateway.setup.admin;
-        eventually("the gateway is ready", || {
+        eventually("the gateway is up", || {
             if let Some(status) = gateway.child.try_wait().unwrap() {
                 panic!("the gateway did not start: {status}\n{}", gateway.log());
             }
-            admin::get(admin, "/-/ready").is_some_and(|reply| reply.status == 200)
+            admin::get(admin, path).is_some_and(|reply| reply.status == 200)
         });
         gateway
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -88,11 +88,6 @@ impl Redis {
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port
-    }
-
-    /// Its directory.
-    pub fn directory(&self) -> PathBuf {
-        self.directory.path().to_owned()
     }
 
     /// What `redis-cli` answers to a command.

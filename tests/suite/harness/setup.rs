@@ -21,6 +21,7 @@ pub struct Setup {
     pub port: u16,
     /// Port of the admin listener.
     pub admin: u16,
+    admin_host: &'static str,
     door: String,
     exporter: String,
     packs: String,
@@ -46,6 +47,7 @@ impl Setup {
             directory: Arc::new(tempfile::tempdir().unwrap()),
             port: free_port(),
             admin: free_port(),
+            admin_host: "127.0.0.1",
             door: String::new(),
             exporter: "name = \"Example Ltd\"\ncountry = \"CN\"\n".to_owned(),
             packs: "enabled = [\"cn\", \"organisation\"]\n".to_owned(),
@@ -98,6 +100,14 @@ impl Setup {
     pub fn admin(mut self, lines: &str) -> Setup {
         self.door.push_str(&format!("{lines}\n"));
         self
+    }
+
+    /// Opens the admin door on every address, with this token.
+    pub fn admin_everywhere(mut self, token: &str) -> Setup {
+        let file = self.path("admin.token");
+        fs::write(&file, token).unwrap();
+        self.admin_host = "0.0.0.0";
+        self.admin(&format!("token_file = \"{}\"", file.display()))
     }
 
     /// Adds lines to `[upstream]`.
@@ -177,11 +187,25 @@ impl Setup {
     }
 
     fn text(&self) -> String {
-        let Setup { top, exporter, packs, listener, upstream, limits, tables, names, port, admin, door, .. } = self;
+        let Setup {
+            top,
+            exporter,
+            packs,
+            listener,
+            upstream,
+            limits,
+            tables,
+            names,
+            port,
+            admin,
+            admin_host,
+            door,
+            ..
+        } = self;
         format!(
             "state = \"{state}\"\n{top}\n[exporter]\n{exporter}\n[packs]\n{packs}\n\
              [[listener]]\nname = \"egress\"\naddress = \"127.0.0.1:{port}\"\nmode = \"forward\"\n{listener}\n\
-             [admin]\naddress = \"127.0.0.1:{admin}\"\n{door}\n[upstream]\n{upstream}\n[limits]\n{limits}\n\
+             [admin]\naddress = \"{admin_host}:{admin}\"\n{door}\n[upstream]\n{upstream}\n[limits]\n{limits}\n\
              [resolve]\n{names}\n{tables}",
             state = self.state().display(),
         )
@@ -203,6 +227,12 @@ impl Setup {
     #[track_caller]
     pub fn start(&self) -> Gateway {
         Gateway::start(self.clone())
+    }
+
+    /// Starts the gateway and waits until it is there, ready or not.
+    #[track_caller]
+    pub fn start_unready(&self) -> Gateway {
+        Gateway::start_until(self.clone(), "/-/healthy")
     }
 }
 
