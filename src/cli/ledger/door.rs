@@ -88,7 +88,7 @@ fn content(answer: &[u8]) -> Result<Vec<u8>, Failure> {
         return Ok(body.to_vec());
     }
     let problem: Value = serde_json::from_slice(body).unwrap_or_default();
-    let detail = problem["detail"].as_str().unwrap_or("it does not say why");
+    let detail = problem.get("detail").and_then(Value::as_str).unwrap_or("it does not say why");
     Err(Failure::unable(format!("the gateway answers {status}: {detail}")))
 }
 

@@ -116,7 +116,7 @@ impl Counters {
         let store = match &self.access {
             Access::Running(door) => {
                 let mut answer: Value = door.get(&format!("/api/v1/ledger?arrivals={arrivals}"))?;
-                let rows = serde_json::from_value(answer["counters"].take());
+                let rows = serde_json::from_value(answer.get_mut("counters").map(Value::take).unwrap_or_default());
                 return rows.map_err(|error| Failure::unable(format!("the gateway's answer: {error}")));
             }
             Access::Mine(store) => store,
@@ -141,7 +141,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);

@@ -37,7 +37,7 @@ impl Ink {
 /// Draws the people of a counter since the first day of its window.
 pub(super) fn draw(row: &Row, ink: Ink, out: &mut dyn Write) -> io::Result<()> {
     let top = row.people.max(row.next_limit.unwrap_or(0)).max(1);
-    let bound = row.next_limit.map(|limit| grouped(limit)).unwrap_or_default();
+    let bound = row.next_limit.map(grouped).unwrap_or_default();
     for (day, people) in steps(row) {
         let bar = bar(people, row.next_limit, top, ink);
         writeln!(out, "  {day}  {bar}  {}", grouped(people))?;
