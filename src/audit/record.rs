@@ -134,10 +134,18 @@ pub fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Reads the records of a file in their order, one at a time, while `visit` wants more. What is no record comes as `None`.
+/// Whether a record is of something other than a decision: its third member says of what.
+pub(super) fn is_event(record: &str) -> bool {
+    record.split(',').nth(2).is_some_and(|member| member.starts_with("\"event\":"))
+}
+
+/// Reads the records of decisions in a file in their order, one at a time, while `visit` wants more. What is no record
+/// comes as `None`.
 ///
 /// # Errors
 /// The file cannot be read.
 pub fn read(file: &Path, mut visit: impl FnMut(Option<Record>, &str) -> bool) -> io::Result<()> {
-    for_each_line(File::open(file)?, |line| line.is_empty() || visit(serde_json::from_str(line).ok(), line))
+    for_each_line(File::open(file)?, |line| {
+        line.is_empty() || is_event(line) || visit(serde_json::from_str(line).ok(), line)
+    })
 }

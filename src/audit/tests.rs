@@ -136,6 +136,35 @@ fn the_latest_are_kept_and_older_ones_are_found_in_the_files() {
 }
 
 #[test]
+fn what_is_no_decision_is_in_the_chain_and_in_no_list_of_decisions() {
+    #[derive(Serialize)]
+    struct Event {
+        id: &'static str,
+        time: &'static str,
+        event: &'static str,
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let audit = Audit::open(directory.path()).unwrap();
+    audit.append(&decision(NOON)).unwrap();
+    let event = Event { id: "0", time: NOON, event: "ledger-import" };
+    audit.note(&event, NOON.parse().unwrap()).unwrap();
+    assert_eq!(audit.recent(10).len(), 1);
+    drop(audit);
+    assert_eq!(Audit::open(directory.path()).unwrap().recent(10).len(), 1);
+    assert_eq!(lines(directory.path(), "2026-11-24").len(), 2);
+    let mut read = Vec::new();
+    for file in record::files(directory.path()).unwrap() {
+        record::read(&file, |record, _| {
+            read.push(record.is_some());
+            true
+        })
+        .unwrap();
+    }
+    assert_eq!(read, [true]);
+    assert_eq!(verify(directory.path()).unwrap().breaks, []);
+}
+
+#[test]
 fn one_process_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let audit = Audit::open(directory.path()).unwrap();

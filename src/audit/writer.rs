@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::file::{self, DayFile};
 use super::group::Group;
+use super::record::is_event;
 use super::{DAYS, RECENT, chain_of, link};
 
 /// Bytes whose room shows that a record can be written: a block of most file systems.
@@ -133,11 +134,6 @@ impl Writer {
         }
         chain
     }
-}
-
-/// Whether a record is of something other than a decision: its third member says of what.
-fn is_event(record: &str) -> bool {
-    record.split(',').nth(2).is_some_and(|member| member.starts_with("\"event\":"))
 }
 
 impl Recent {
