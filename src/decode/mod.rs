@@ -246,7 +246,7 @@ fn binary(format: Binary, window: &mut Window<'_>, out: &mut Output<'_>) -> io::
 /// Reads text.
 fn text(format: Format, hints: &Hints<'_>, window: &mut Window<'_>, out: &mut Output<'_>) -> io::Result<()> {
     // JSON is UTF-8 unless it says otherwise (RFC 8259, section 8.1): a stray byte in it is no letter of another charset.
-    let declared = hints.charset().or(matches!(format, Format::Json { .. }).then_some("utf-8"));
+    let declared = hints.charset().or_else(|| matches!(format, Format::Json { .. }).then_some("utf-8"));
     let mut feed = |name, reader: &mut dyn Reader, out: &mut Output<'_>| {
         out.format(name);
         Text::new(window, declared)?.feed(reader, out)
