@@ -66,6 +66,9 @@ struct Mistake {
     #[serde(default)]
     says: String,
     help: Option<String>,
+    /// Nothing else may be said.
+    #[serde(default)]
+    alone: bool,
 }
 
 impl Mistake {
@@ -102,6 +105,7 @@ fn each_mistake_is_named_where_it_stands() {
         if let Some(help) = &case.help {
             assert_eq!(found.help.as_deref(), Some(&**help), "{}", case.says);
         }
+        assert!(!case.alone || problems.len() == 1, "{}: {}", case.says, shown(&problems));
         assert!(found.column > 0 && found.to_string().contains('^'));
         assert!(found.docs.is_some_and(is_documented), "{found}");
     }

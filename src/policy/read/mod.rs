@@ -146,7 +146,8 @@ impl<'r> PackReader<'r> {
         let entry = top.need("kind")?;
         let kind = self.one_of(&entry.word()?, "kind of pack", &known)?;
         if kind == PackKind::Law && !top.has("jurisdiction") {
-            self.reader.error(entry.span(), "a law pack says whose law it is: missing key `jurisdiction`");
+            let message = "a law pack says whose law it is: missing key `jurisdiction`";
+            top.missing("jurisdiction", self.reader.problem(entry.span(), message));
         }
         Some(kind)
     }

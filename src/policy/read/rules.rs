@@ -151,7 +151,8 @@ impl PackReader<'_> {
         }
         let Some(entry) = table.get(key) else {
             let help = "write \"block\" or \"log\"";
-            self.reader.advise(id.span(), format!("missing key `{key}`: what happens when the rule fires?"), help);
+            let message = format!("missing key `{key}`: what happens when the rule fires?");
+            table.missing(key, self.reader.problem(id.span(), message).help(help));
             return Action::Block;
         };
         let Some(word) = entry.word() else { return Action::Block };

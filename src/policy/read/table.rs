@@ -11,12 +11,16 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnostic::{Diagnostic, Source};
+use crate::diagnostic::{Diagnostic, Source, nearest};
 
 /// Collects the problems of one file.
 pub(crate) struct Reader<'s> {
     source: &'s Source,
     problems: RefCell<Vec<Diagnostic>>,
+    /// Keys that have to be there and are not, with the beginning of their table.
+    missing: RefCell<Vec<(usize, String, Diagnostic)>>,
+    /// Keys that unknown ones were most likely meant to be, with the beginning of their table.
+    meant: RefCell<Vec<(usize, String)>>,
     /// What is being read, by its heading in the documentation.
     topic: Cell<Topic>,
 }
@@ -89,12 +93,23 @@ pub(crate) struct Word {
 
 impl<'s> Reader<'s> {
     pub(crate) fn new(source: &'s Source) -> Reader<'s> {
-        Reader { source, problems: RefCell::default(), topic: Cell::new(Topic::Top) }
+        Reader {
+            source,
+            problems: RefCell::default(),
+            missing: RefCell::default(),
+            meant: RefCell::default(),
+            topic: Cell::new(Topic::Top),
+        }
     }
 
     /// What is read from here on. Returns what was read before.
     pub(crate) fn topic(&self, topic: Topic) -> Topic {
         self.topic.replace(topic)
+    }
+
+    /// An error, not yet reported.
+    pub(crate) fn problem(&self, span: Range<usize>, message: impl Into<String>) -> Diagnostic {
+        self.source.error(span, message)
     }
 
     /// Reports an error.
@@ -130,17 +145,25 @@ impl<'s> Reader<'s> {
     }
 
     pub(crate) fn report(&self, problem: Diagnostic) {
-        let docs = Some(self.topic.get().docs());
-        self.problems.borrow_mut().push(Diagnostic { docs, ..problem });
+        self.problems.borrow_mut().push(self.documented(problem));
+    }
+
+    fn documented(&self, problem: Diagnostic) -> Diagnostic {
+        Diagnostic { docs: Some(self.topic.get().docs()), ..problem }
     }
 
     /// How many errors so far.
     pub(crate) fn count(&self) -> usize {
-        self.problems.borrow().iter().filter(|problem| problem.is_error()).count()
+        self.problems.borrow().iter().filter(|problem| problem.is_error()).count() + self.missing.borrow().len()
     }
 
+    /// All problems in the order of the file. A key that is there, only misspelt, is not missing as well.
     pub(crate) fn into_problems(self) -> Vec<Diagnostic> {
         let mut problems = self.problems.into_inner();
+        let meant = self.meant.into_inner();
+        let missing = self.missing.into_inner().into_iter();
+        let misspelt = |table: usize, key: &str| meant.iter().any(|(at, word)| *at == table && word == key);
+        problems.extend(missing.filter(|(table, key, _)| !misspelt(*table, key)).map(|(_, _, problem)| problem));
         problems.sort_by_key(|problem| (problem.line, problem.column));
         problems
     }
@@ -185,15 +208,24 @@ impl<'t> Table<'t> {
     pub(crate) fn need(&self, key: &str) -> Option<Entry<'t>> {
         let entry = self.get(key);
         if entry.is_none() {
-            self.reader.error(self.span.clone(), format!("missing key `{key}`"));
+            self.missing(key, self.reader.problem(self.span.clone(), format!("missing key `{key}`")));
         }
         entry
+    }
+
+    /// Reports with `problem` that `key` has to be here and is not.
+    pub(crate) fn missing(&self, key: &str, problem: Diagnostic) {
+        let problem = self.reader.documented(problem);
+        self.reader.missing.borrow_mut().push((self.span.start, key.to_owned(), problem));
     }
 
     /// Refuses keys that are not among `known`.
     pub(crate) fn only(&self, known: &[&str]) {
         for entry in self.entries().iter().filter(|entry| !known.contains(&entry.key)) {
             self.reader.unknown((entry.key, entry.key_span.clone()), "key", known.iter().copied());
+            if let Some(meant) = nearest(entry.key, known.iter().copied()) {
+                self.reader.meant.borrow_mut().push((self.span.start, meant.to_owned()));
+            }
         }
     }
 
