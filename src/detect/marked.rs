@@ -12,7 +12,11 @@ const BEGINNINGS: usize = 512;
 
 /// Marked detectors by the three bytes their values begin with.
 #[derive(Debug, Default)]
-pub(super) struct Marked(HashMap<[u8; 3], Vec<usize>>);
+pub(super) struct Marked {
+    beginnings: HashMap<[u8; 3], Vec<usize>>,
+    /// Bytes of the shortest match of any of them.
+    shortest: Option<usize>,
+}
 
 impl Marked {
     /// Whether a pattern begins with a mark.
@@ -21,19 +25,25 @@ impl Marked {
     }
 
     pub(super) fn add(&mut self, index: usize, automaton: &Automaton) {
+        self.shortest = self.shortest.into_iter().chain([automaton.shortest()]).min();
         for triple in automaton.first_triples() {
-            self.0.entry(triple).or_default().push(index);
+            self.beginnings.entry(triple).or_default().push(index);
         }
     }
 
     /// Detectors whose values begin with these bytes.
     #[inline]
     pub(super) fn at(&self, triple: [u8; 3]) -> &[usize] {
-        self.0.get(&triple).map_or(&[], Vec::as_slice)
+        self.beginnings.get(&triple).map_or(&[], Vec::as_slice)
+    }
+
+    /// A shorter text holds no match of any of them.
+    pub(super) fn shortest(&self) -> Option<usize> {
+        self.shortest
     }
 
     /// Every three bytes that begin a value.
     pub(super) fn triples(&self) -> impl Iterator<Item = [u8; 3]> {
-        self.0.keys().copied()
+        self.beginnings.keys().copied()
     }
 }

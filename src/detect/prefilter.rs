@@ -65,7 +65,7 @@ impl Prefilter {
             positions: vec![[Set::default(); 256]; DEPTH],
             digits: vec![Row::default(); DIGITS + 1],
             words: vec![Row::default(); LETTERS + 1],
-            shortest: usize::MAX,
+            shortest: marked.shortest().unwrap_or(usize::MAX),
         };
         entries.for_each(|entry| filter.add(entry));
         marked.triples().for_each(|triple| filter.begin(triple));

@@ -254,6 +254,14 @@ fn two_detectors_do_not_share_an_id() {
 }
 
 #[test]
+fn a_detector_whose_values_are_marked_works_without_any_other() {
+    let text = "[[detector]]\nid = 'x'\ntitle = 'X'\ncategory = 'secret.token'\npattern = 'qx_live_[0-9a-f]{12}'\n\
+                confidence = { alone = 0.95 }\nexamples = ['key qx_live_0123456789ab']\ncounter_examples = ['qx_live_0123']\n";
+    let examples = Detectors::compile(&[Source::new("my.toml", text)]).unwrap().check_examples();
+    assert_eq!((examples.passed, examples.failed.len()), (2, 0), "{:?}", examples.failed);
+}
+
+#[test]
 fn a_digest_depends_on_the_key_and_no_value_is_kept_unless_asked_for() {
     let detectors = builtin();
     let run = |key: &DigestKey, keep: Keep| {
