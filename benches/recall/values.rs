@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind};
 use serde_json::json;
 use tidegate::detect::{BUILTIN, Detectors, Keep};
 use tidegate::diagnostic::Source;
@@ -41,13 +41,19 @@ fn described(file: &str, detector: &toml::Table) -> serde_json::Value {
         "id": text("id"),
         "file": file,
         "category": text("category"),
-        "needs": text("needs"),
+        "needs": text("needs").or_else(|| by_name(detector).then_some("key")),
         "field": field,
         "context": context,
         "stands": text("stands"),
         "beside": alone.beside,
         "values": alone.values(detector),
     })
+}
+
+/// Whether only the name of a field says what a value is.
+fn by_name(detector: &toml::Table) -> bool {
+    let shape = detector.get("shape").and_then(|shape| shape.get("name")).and_then(toml::Value::as_str);
+    shape.is_some_and(|shape| shape != "email")
 }
 
 fn words(detector: &toml::Table, key: &str) -> Vec<String> {
@@ -139,12 +145,7 @@ fn draw(pattern: &Hir, dice: &mut Dice, into: &mut String) {
     match pattern.kind() {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => into.push_str(std::str::from_utf8(&literal.0).unwrap()),
-        HirKind::Class(Class::Unicode(class)) => {
-            let range = class.ranges()[dice.below(class.ranges().len())];
-            let span = u32::from(range.end()) - u32::from(range.start()) + 1;
-            let drawn = u32::from(range.start()) + u32::try_from(dice.below(span as usize)).unwrap();
-            into.push(char::from_u32(drawn).unwrap_or(range.start()));
-        }
+        HirKind::Class(Class::Unicode(class)) => into.push(one_of(class, dice)),
         HirKind::Class(Class::Bytes(class)) => {
             let range = class.ranges()[dice.below(class.ranges().len())];
             into.push(char::from(range.start()));
@@ -158,6 +159,17 @@ fn draw(pattern: &Hir, dice: &mut Dice, into: &mut String) {
         HirKind::Concat(parts) => parts.iter().for_each(|part| draw(part, dice, into)),
         HirKind::Alternation(choices) => draw(&choices[dice.below(choices.len())], dice, into),
     }
+}
+
+/// A character of a class: one that is on every keyboard, if there is any.
+fn one_of(class: &ClassUnicode, dice: &mut Dice) -> char {
+    let mut typed = class.clone();
+    typed.intersect(&ClassUnicode::new([ClassUnicodeRange::new(' ', '~')]));
+    let ranges = if typed.ranges().is_empty() { class.ranges() } else { typed.ranges() };
+    let range = ranges[dice.below(ranges.len())];
+    let span = u32::from(range.end()) - u32::from(range.start()) + 1;
+    let drawn = u32::from(range.start()) + u32::try_from(dice.below(span as usize)).unwrap();
+    char::from_u32(drawn).unwrap_or(range.start())
 }
 
 /// The same numbers in every run, so that two runs can be compared.
