@@ -88,10 +88,10 @@ pub fn repair_spool(directory: &Path, source: &KeySource, counting: &[Touch]) ->
 impl Salvage {
     fn of(bytes: &[u8], seal: &Seal) -> Salvage {
         let mut salvage = Salvage::default();
-        let mut rest = bytes.strip_prefix(MAGIC).unwrap_or(bytes);
-        // A file that begins with something else has lost at least that.
-        salvage.miss(if rest.len() == bytes.len() { rest.len().min(MAGIC.len()) } else { 0 }, 0);
-        let mut stray = 0;
+        let known = bytes.strip_prefix(MAGIC);
+        let (mut rest, mut stray) = (known.unwrap_or(bytes), 0);
+        // A crash may cut the first record short, and before that the beginning of the file.
+        let sound = known.is_some() || bytes.len() < MAGIC.len();
         while !rest.is_empty() {
             let (taken, was_stray) = match seal.open(rest) {
                 Found::Whole(rows, length) => {
@@ -103,7 +103,7 @@ impl Salvage {
                     (length, false)
                 }
                 // At the end of a file in order it was never promised; behind a damaged place nobody knows.
-                Found::Cut if stray == 0 => break,
+                Found::Cut if stray == 0 && sound => break,
                 Found::Cut | Found::Nothing => (1, true),
             };
             if was_stray {
