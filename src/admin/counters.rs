@@ -141,7 +141,7 @@ fn nobody(standing: Standing<'_>) -> Row {
         day: standing.day,
         people: 0,
         error: None,
-        limit: Some(standing.counter.highest).filter(|limit| *limit > 0),
+        limit: standing.limit(),
         share: None,
         next_limit: None,
         next_share: None,

@@ -104,7 +104,7 @@ async fn counters(settings: &Settings) -> (Option<Ledger>, DigestKey) {
     if never_counted {
         return (None, DigestKey::ephemeral());
     }
-    match Ledger::start(&settings.ledger, &settings.state).await {
+    match Ledger::visit(&settings.ledger, &settings.state).await {
         Ok(ledger) => {
             let key = ledger.key();
             (Some(ledger), key)

@@ -34,7 +34,7 @@ const QUANTILE: f64 = 1.96;
 pub struct History {
     /// People who were not in the window when they came, by the day they came.
     pub newcomers: BTreeMap<Date, u64>,
-    /// People by the day they were last seen. Empty where the store does not know; then nobody leaves a rolling window.
+    /// People by the day they were last seen.
     pub last_seen: BTreeMap<Date, u64>,
 }
 

@@ -18,6 +18,8 @@ mod forecast;
 
 mod key;
 
+mod lock;
+
 mod embedded;
 
 mod fleet;
@@ -33,7 +35,7 @@ use crate::transfer::{Count, CounterKey, Digest, DigestKey, Touch};
 
 pub use self::embedded::{Repair, Salvage, repair};
 pub use self::error::LedgerError;
-pub use self::fleet::{Address, Reach, Settings as FleetSettings};
+pub use self::fleet::{Address, Reach, Settings as FleetSettings, SpoolRepair, repair_spool};
 pub use self::forecast::{Forecast, History, Outlook};
 pub use self::key::{KeySource, Keys, digest_key, rotate};
 
@@ -95,20 +97,34 @@ impl Ledger {
         Ledger::embedded(directory, &KeySource::State)
     }
 
-    /// Opens the ledger the settings name. A store that cannot be reached is no error yet: transfers will be told.
+    /// Opens the ledger the settings name, for the gateway of the state directory. A store that cannot be reached is no
+    /// error yet: transfers will be told.
     ///
     /// # Errors
     /// Those of [`Ledger::open`]; the key is not the one the store was counted under; the store has forgotten who was
-    /// counted.
+    /// counted; the spool is damaged.
     pub async fn start(settings: &Settings, directory: &Path) -> Result<Ledger, LedgerError> {
-        match &settings.store {
-            Choice::Embedded => Ledger::embedded(directory, &settings.key),
-            Choice::Fleet(fleet) => {
-                let keys = keys(directory, &settings.key)?;
-                let key = keys.first();
-                Ok(Ledger::over(Store::Fleet(Fleet::connect((**fleet).clone(), keys, directory).await?), key))
-            }
-        }
+        Ledger::named(settings, directory, true).await
+    }
+
+    /// The same for a command, beside a gateway that may run on the directory: an embedded ledger is then that gateway's,
+    /// and who waits to be brought to a fleet's store is left to it.
+    ///
+    /// # Errors
+    /// Those of [`Ledger::start`], but for a spool.
+    pub async fn visit(settings: &Settings, directory: &Path) -> Result<Ledger, LedgerError> {
+        Ledger::named(settings, directory, false).await
+    }
+
+    async fn named(settings: &Settings, directory: &Path, stays: bool) -> Result<Ledger, LedgerError> {
+        let Choice::Fleet(fleet) = &settings.store else { return Ledger::embedded(directory, &settings.key) };
+        let keys = keys(directory, &settings.key)?;
+        let (key, fleet) = (keys.first(), (**fleet).clone());
+        let fleet = match stays {
+            true => Fleet::connect(fleet, keys, directory).await?,
+            false => Fleet::visit(fleet, keys, directory).await?,
+        };
+        Ok(Ledger::over(Store::Fleet(fleet), key))
     }
 
     fn embedded(directory: &Path, source: &KeySource) -> Result<Ledger, LedgerError> {

@@ -41,8 +41,13 @@ fn counted(pack: &Pack, index: usize, scene: &Scene<'_>) -> Vec<(usize, Touch, u
     let touched = counters.map(|(at, counter)| {
         let party = counter.per_importer.then(|| name(scene.case.importer));
         let key = CounterKey { pack: pack.id.clone(), counter: counter.id.clone(), party };
-        let touch =
-            Touch { key, since: counter.window.since(day), day, people: Vec::new(), bounds: counter.edges.clone() };
+        let touch = Touch {
+            key,
+            since: counter.window.since(day),
+            day,
+            people: Vec::new(),
+            bounds: counter.thresholds.numbers(),
+        };
         (at, touch, carried.known(counter.classes & !exempt, pack))
     });
     touched.filter(|(at, _, people)| *people > 0 || pack.counted & (1 << at) != 0).collect()

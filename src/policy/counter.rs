@@ -1,13 +1,14 @@
 //! Which counters a transfer adds to, and since when their people count.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::condition::Condition;
-use super::pack::{Counter, Pack, Window};
+use super::condition::{Bounds, Condition};
+use super::pack::{Counter, MOST, Pack, Window};
+use super::region::Days;
+use super::threshold::Thresholds;
 use super::view::{Carried, Scene, belonging, views};
 use super::{Case, Packs};
 use crate::transfer::{CounterKey, Digest, Party, Person, Touch};
@@ -49,34 +50,53 @@ fn touched(pack: &Pack, index: usize, scene: &Scene<'_>) -> Vec<Touch> {
 fn touch(pack: &Pack, counter: &Counter, people: Vec<Digest>, day: Date, scene: &Scene<'_>) -> Touch {
     let party = counter.per_importer.then(|| name(scene.case.importer));
     let key = CounterKey { pack: pack.id.clone(), counter: counter.id.clone(), party };
-    let (since, bounds) = (counter.window.since(day), counter.edges.clone());
+    let (since, bounds) = (counter.window.since(day), counter.thresholds.numbers());
     Touch { key, since, day, people, bounds }
 }
 
 impl Pack {
-    /// Tells each counter at which numbers a condition of the pack turns. Data without a known person counts as one more
-    /// ([`Carried::count`]), so the number before is listed too.
-    pub(super) fn with_bounds(mut self) -> Pack {
-        let mut turns: Vec<BTreeSet<u64>> = vec![BTreeSet::new(); self.counters.len()];
-        let mut visit = |condition: &Condition, _| {
-            if let Condition::Counter(index, bounds) | Condition::Counted(index, bounds) = condition
-                && let Some(turns) = turns.get_mut(*index)
-            {
-                let ends = [bounds.min, bounds.max.map(|max| max.saturating_add(1))];
-                let numbers = ends.into_iter().flatten().flat_map(|turn| [turn.saturating_sub(1), turn]);
-                turns.extend(numbers.filter_map(|number| u64::try_from(number).ok()).filter(|number| *number > 0));
-            }
-        };
-        let rules = self.rules.iter().map(|rule| &rule.when);
+    /// Tells each counter at which numbers conditions of the pack turn on it, and the pack which counters rules ask about on
+    /// their own.
+    pub(super) fn with_thresholds(mut self) -> Pack {
+        let counted = self.asked_alone();
+        let bounds = self.bounds();
+        for (counter, bounds) in self.counters.iter_mut().zip(bounds) {
+            counter.thresholds = Thresholds::of(&bounds);
+        }
+        Pack { counted, ..self }
+    }
+
+    /// For each counter what conditions compare it with, those of rules with the days of the rule.
+    fn bounds(&self) -> Vec<Vec<(Bounds, Option<Days>)>> {
+        let rules = self.rules.iter().map(|rule| (&rule.when, Some(rule.days())));
         let exemptions = self.exemptions.iter().map(|exemption| &exemption.when);
         let needs = self.needs.iter().flat_map(|need| need.when.iter().chain(&need.met_when));
         let rows = self.lists.iter().flat_map(|list| list.rows.iter().filter_map(|row| row.when.as_ref()));
-        let all = rules.chain(exemptions).chain(needs).chain(rows).chain(&self.scope.when);
-        all.for_each(|condition| condition.walk(false, &mut visit));
-        for (counter, turns) in self.counters.iter_mut().zip(turns) {
-            counter.edges = turns.into_iter().collect();
+        let others = exemptions.chain(needs).chain(rows).chain(&self.scope.when).map(|condition| (condition, None));
+        let mut found = vec![Vec::new(); self.counters.len()];
+        for (condition, days) in rules.chain(others) {
+            condition.walk(false, &mut |condition, _| {
+                if let Condition::Counter(index, bounds) | Condition::Counted(index, bounds) = condition
+                    && let Some(found) = found.get_mut(*index)
+                {
+                    found.push((*bounds, days));
+                }
+            });
         }
-        self
+        found
+    }
+
+    /// The counters rules ask about even where a transfer adds nobody to them, as bits.
+    fn asked_alone(&self) -> u32 {
+        let mut asked = 0;
+        for rule in &self.rules {
+            rule.when.walk(false, &mut |condition, _| {
+                if let Condition::Counted(index, _) = condition {
+                    asked |= 1u32 << (*index).min(MOST - 1);
+                }
+            });
+        }
+        asked
     }
 }
 

@@ -83,7 +83,7 @@ impl Packs {
                 before: count.before,
                 adding: count.adding,
                 after: count.after(),
-                limit: counter.bounds.iter().copied().find(|bound| *bound > count.before),
+                limit: counter.thresholds.bound_above(count.before),
                 people: touch.people.len() as u64,
             })
         });

@@ -109,7 +109,7 @@ impl<'p> Standing<'p> {
 
     /// Where decisions may turn on the count, as a touch of the counter says it.
     pub fn turns(&self) -> Arc<[u64]> {
-        self.counter.edges.clone()
+        self.counter.thresholds.numbers()
     }
 
     /// The people of some content that the counter counts.
@@ -152,13 +152,18 @@ impl<'p> Standing<'p> {
     /// near, such as the first person, are left out.
     pub fn bounds(&self) -> impl Iterator<Item = u64> {
         let day = self.day;
-        let turns = self.counter.turns.iter().filter(move |(_, days)| !days.are_over(day));
-        turns.map(|(turn, _)| *turn).filter(|turn| *turn > 1)
+        let turns = self.counter.thresholds.turns().filter(move |(_, days)| !days.are_over(day));
+        turns.map(|(turn, _)| turn).filter(|turn| *turn > 1)
     }
 
     /// The lowest bound that so many people have not reached.
     pub fn next_bound(&self, people: u64) -> Option<u64> {
         self.bounds().find(|bound| *bound > people)
+    }
+
+    /// The highest bound any rule compares it with, as its statute writes it.
+    pub fn limit(&self) -> Option<u64> {
+        Some(self.counter.thresholds.highest()).filter(|limit| *limit > 0)
     }
 
     /// The highest bound of all.

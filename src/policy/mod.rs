@@ -26,6 +26,7 @@ mod read;
 mod region;
 pub mod scenario;
 mod shadow;
+mod threshold;
 mod view;
 pub mod words;
 

@@ -16,6 +16,7 @@ use super::condition::Condition;
 use super::fact::Fact;
 use super::index::Index;
 use super::region::{Countries, Days, List};
+use super::threshold::Thresholds;
 pub use crate::transfer::Confidence;
 use crate::transfer::{Action, CategorySet, Country, Direction};
 
@@ -151,17 +152,9 @@ pub struct Counter {
     pub id: Arc<str>,
     /// Whom it counts, in words.
     pub title: Arc<str>,
-    /// The highest bound a rule compares it with.
-    pub highest: u64,
-    /// The first counts at which rules answer differently, with the days those rules are in force, in ascending order.
-    #[serde(skip)]
-    pub(super) turns: Vec<(u64, Days)>,
-    /// The numbers at which a condition turns, ascending.
-    #[serde(skip)]
-    pub(super) edges: Arc<[u64]>,
-    /// Every bound a rule compares it with, the lowest first.
-    #[serde(skip)]
-    pub(super) bounds: Vec<u64>,
+    /// The numbers at which conditions turn on it.
+    #[serde(rename = "highest")]
+    pub(super) thresholds: Thresholds,
     #[serde(skip)]
     pub(super) classes: u32,
     #[serde(skip)]

@@ -188,11 +188,23 @@ fn roots(settings: &Settings) -> io::Result<Option<String>> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{}: no certificate", path.display())));
         }
     }
-    all.extend(rustls_native_certs::load_native_certs()?);
+    all.extend(system_roots()?);
     let pem: String = all.iter().map(|certificate| pem_of(certificate)).collect();
     let path: PathBuf = settings.state.join("upstream-roots.pem");
     std::fs::write(&path, pem).map_err(|error| named(&path.display().to_string(), &error))?;
     Ok(Some(path.to_string_lossy().into_owned()))
+}
+
+/// The roots of the system. One of them that cannot be read is told and left out; none that can is an error.
+fn system_roots() -> io::Result<Vec<CertificateDer<'static>>> {
+    let system = rustls_native_certs::load_native_certs();
+    for error in &system.errors {
+        tracing::warn!(%error, "a root certificate of the system cannot be read");
+    }
+    match system.errors.first() {
+        Some(error) if system.certs.is_empty() => Err(io::Error::other(error.to_string())),
+        _ => Ok(system.certs),
+    }
 }
 
 fn pem_of(certificate: &CertificateDer<'_>) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::{Fate, Load, Origin, Person, Redis, Reply, Setup, mixed, pupils, singly};
+use crate::harness::{Fate, Load, Origin, Person, Reply, Server, Setup, mixed, pupils, singly};
 use crate::ledger_store::{at, on};
 
 /// Sensitive data of so many people since 1 January needs a security assessment, which nobody here holds.
@@ -95,8 +95,17 @@ fn of_64_clients_at_a_bound_of_10_000_exactly_9_999_people_leave() {
 
 #[test]
 fn of_64_clients_of_three_gateways_on_one_redis_exactly_9_999_people_leave() {
-    let (origin, redis) = (Origin::start(), Redis::start());
-    let gateways = [(); 3].map(|()| on(setup(), &at(&redis), "").start());
+    three_gateways_on(Server::Redis);
+}
+
+#[test]
+fn of_64_clients_of_three_gateways_on_one_valkey_exactly_9_999_people_leave() {
+    three_gateways_on(Server::Valkey);
+}
+
+fn three_gateways_on(server: Server) {
+    let (origin, store) = (Origin::start(), server.start());
+    let gateways = [(); 3].map(|()| on(setup(), &at(&store), "").start());
     let load = load(gateways.iter().map(|gateway| gateway.setup.port).collect(), &origin);
     race(&load, &origin);
     for gateway in gateways {

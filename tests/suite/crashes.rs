@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::{Gateway, Load, Origin, Person, Redis, Setup, eventually, mixed, post, pupils};
+use crate::harness::{Gateway, Load, Origin, Person, Server, Setup, eventually, mixed, post, pupils};
 use crate::ledger_store::{at, on};
 
 const CLIENTS: usize = 8;
@@ -106,19 +106,27 @@ fn a_gateway_killed_at_random_moments_never_shows_fewer_people_than_left() {
 
 #[test]
 fn a_redis_killed_at_random_moments_never_shows_fewer_people_than_left() {
-    let (origin, mut redis, mut dice) = (Origin::start(), Redis::start(), Dice(42));
+    stores_killed(Server::Redis, kills());
+}
+
+#[test]
+fn a_valkey_killed_at_random_moments_never_shows_fewer_people_than_left() {
+    stores_killed(Server::Valkey, kills().div_ceil(4));
+}
+
+fn stores_killed(server: Server, kills: u32) {
+    let (origin, mut store, mut dice) = (Origin::start(), server.start(), Dice(42));
     let host = format!("api.us.example:{}", origin.port());
-    let gateways = [(); 2].map(|()| on(Setup::new(), &at(&redis), "timeout = \"1 s\"").start());
+    let gateways = [(); 2].map(|()| on(Setup::new(), &at(&store), "timeout = \"1 s\"").start());
     let ports: Vec<u16> = gateways.iter().map(|gateway| gateway.setup.port).collect();
-    let kills = kills();
     for kill in 0..kills {
         let first = kill % 200 * ROUND;
         let load = Load { clients: CLIENTS, ports: ports.clone(), host: host.clone(), shape: Person::contact };
         let clients = thread::spawn(move || load.send(&mixed(first, first + ROUND / 4)));
         thread::sleep(Duration::from_millis(5 + dice.below(150)));
-        redis.kill();
+        store.kill();
         thread::sleep(Duration::from_millis(dice.below(50)));
-        redis.restart();
+        store.restart();
         for (_, reply) in clients.join().unwrap() {
             let status = reply.expect("the gateway answers, whatever its store does").status;
             assert!(matches!(status, 200 | 503), "{status}");
@@ -133,6 +141,6 @@ fn a_redis_killed_at_random_moments_never_shows_fewer_people_than_left() {
     assert!(left.len() as u64 > u64::from(kills) * 20, "only {} people left: the load is too light", left.len());
     send_again(&gateways[1], &host, &left);
     assert_eq!(counted(&gateways[0]), shown, "somebody whose data left was not counted");
-    println!("redis: {kills} kills, {} people left, {shown} counted", left.len());
+    println!("{server:?}: {kills} kills, {} people left, {shown} counted", left.len());
     gateways.into_iter().for_each(|gateway| drop(gateway.stop()));
 }

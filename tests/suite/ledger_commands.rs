@@ -41,11 +41,11 @@ action = "block"
 why = "A hundred people."
 "#;
 
-fn setup() -> Setup {
+pub fn setup() -> Setup {
     Setup::new().rules(&[("house.toml", PACK)]).packs("enabled = [\"cn\", \"house\"]").log("info")
 }
 
-fn run(setup: &Setup, arguments: &[&str], input: &str) -> Output {
+pub fn run(setup: &Setup, arguments: &[&str], input: &str) -> Output {
     let file = setup.write().display().to_string();
     let mut all = vec!["ledger"];
     all.extend(arguments);
@@ -54,7 +54,7 @@ fn run(setup: &Setup, arguments: &[&str], input: &str) -> Output {
 }
 
 #[track_caller]
-fn shown(setup: &Setup, pack: &str, counter: &str) -> Value {
+pub fn shown(setup: &Setup, pack: &str, counter: &str) -> Value {
     let text = run(setup, &["show", "--json"], "").success();
     let answer: Value = serde_json::from_str(&text).unwrap();
     let rows = answer["counters"].as_array().unwrap();
@@ -67,7 +67,7 @@ fn send(gateway: &Gateway, origin: &Origin, from: u32, to: u32) -> u16 {
 }
 
 /// The newest record of a request: answers of the origin are judged too.
-fn last_request(gateway: &Gateway) -> Value {
+pub fn last_request(gateway: &Gateway) -> Value {
     let records = gateway.records();
     records.into_iter().rfind(|record| record["direction"] == "request").expect("a request was decided")
 }
@@ -230,8 +230,27 @@ fn numbers_count_as_people_nobody_has_seen_until_their_window_ends() {
     gateway.stop();
 }
 
+#[test]
+fn above_every_bound_and_the_margin_a_count_is_an_estimate_that_says_its_error() {
+    let setup = setup();
+    let gateway = setup.start();
+    let exact = "pack,counter,people,basis\nhouse,ten,60000,exact\n";
+    run(&setup, &["import", "-"], exact).success();
+    let row = shown(&setup, "house", "ten");
+    assert_eq!((&row["people"], &row["error"]), (&60_000.into(), &Value::Null));
+    let more = "pack,counter,people,basis\nhouse,ten,40000,estimated\n";
+    run(&setup, &["import", "-"], more).success();
+    let row = shown(&setup, "house", "ten");
+    let people = row["people"].as_u64().unwrap();
+    assert!((100_000..103_000).contains(&people), "three standard errors above, never below: {row}");
+    assert_eq!(row["error"], 0.008_125);
+    let text = run(&setup, &["show"], "").success();
+    assert!(text.lines().any(|line| line.starts_with("house/ten") && line.contains("±0.8 %")), "{text}");
+    gateway.stop();
+}
+
 /// Every record, those that are no decision too.
-fn audit(setup: &Setup) -> Vec<Value> {
+pub fn audit(setup: &Setup) -> Vec<Value> {
     let files = fs::read_dir(setup.state().join("audit")).unwrap().map(|entry| entry.unwrap().path());
     let texts = files
         .filter(|file| file.extension().is_some_and(|end| end == "jsonl"))

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::harness::{Gateway, Origin, Person, Redis, Setup, eventually, pupils, tidegate};
+use crate::harness::{Gateway, Origin, Person, Redis, Server, Setup, eventually, pupils, tidegate};
 
 /// The lines of `[ledger]`, with a key that every gateway of the test is given.
 pub fn on(setup: Setup, store: &str, lines: &str) -> Setup {
@@ -24,31 +24,33 @@ pub fn at(redis: &Redis) -> String {
     format!("redis://127.0.0.1:{}/0", redis.port())
 }
 
-fn send(gateway: &Gateway, origin: &Origin, from: u32, to: u32) -> u16 {
+pub fn send(gateway: &Gateway, origin: &Origin, from: u32, to: u32) -> u16 {
     let url = format!("http://api.us.example:{}/", origin.port());
     gateway.post(&url, &pupils(from, to, Person::contact)).status
 }
 
-fn counted(gateway: &Gateway) -> f64 {
+pub fn counted(gateway: &Gateway) -> f64 {
     gateway.metric("tidegate_counter_people", &[("pack", "cn"), ("counter", "plain")])
 }
 
 #[test]
 fn gateways_of_a_fleet_count_the_same_people_once() {
-    let (origin, redis) = (Origin::start(), Redis::start());
-    let [first, second] = [(); 2].map(|()| on(Setup::new(), &at(&redis), "").start());
-    assert_eq!(send(&first, &origin, 0, 10), 200);
-    assert_eq!(send(&second, &origin, 5, 15), 200);
-    assert_eq!(send(&second, &origin, 5, 15), 200, "a retry");
-    for gateway in [&first, &second] {
-        assert_eq!(counted(gateway), 15.0);
+    for server in Server::ALL {
+        let (origin, store) = (Origin::start(), server.start());
+        let [first, second] = [(); 2].map(|()| on(Setup::new(), &at(&store), "").start());
+        assert_eq!(send(&first, &origin, 0, 10), 200);
+        assert_eq!(send(&second, &origin, 5, 15), 200);
+        assert_eq!(send(&second, &origin, 5, 15), 200, "a retry");
+        for gateway in [&first, &second] {
+            assert_eq!(counted(gateway), 15.0);
+        }
+        assert!(!first.setup.state().join("ledger.redb").exists());
+        // What is in the store says nothing of anybody: digests, days and counts.
+        let keys = store.command(&["keys", "*"]);
+        assert!(!keys.is_empty() && keys.lines().all(|key| key.starts_with("{tidegate}:")), "{keys}");
+        first.stop();
+        second.stop();
     }
-    assert!(!first.setup.state().join("ledger.redb").exists());
-    // What is in the store says nothing of anybody: digests, days and counts.
-    let keys = redis.command(&["keys", "*"]);
-    assert!(keys.lines().all(|key| key.starts_with("{tidegate}:")), "{keys}");
-    first.stop();
-    second.stop();
 }
 
 #[test]
@@ -177,9 +179,7 @@ fn replicas_that_are_asked_for_have_to_be_there() {
     let (origin, redis) = (Origin::start(), Redis::start());
     let gateway = on(Setup::new(), &at(&redis), "replicas = 1\ntimeout = \"2 s\"").start();
     assert_eq!(send(&gateway, &origin, 0, 1), 503);
-    let master = redis.port().to_string();
-    let replica = Redis::with(crate::harness::free_port(), &["--replicaof", "127.0.0.1", &master]);
-    eventually("the replica follows", || replica.command(&["info", "replication"]).contains("master_link_status:up"));
+    let _replica = redis.replica();
     assert_eq!(send(&gateway, &origin, 1, 2), 200);
     gateway.stop();
 }
@@ -213,26 +213,6 @@ fn a_server_that_shows_a_certificate_of_nobody_we_trust_is_not_asked() {
     let gateway = Gateway::spawn(on(setup, &store, ""));
     eventually("the gateway answers", || std::net::TcpStream::connect(("127.0.0.1", gateway.setup.port)).is_ok());
     assert_eq!(send(&gateway, &origin, 0, 4), 503);
-    gateway.stop();
-}
-
-#[test]
-fn a_fail_over_that_sentinels_make_is_followed() {
-    let (origin, mut master) = (Origin::start(), Redis::start());
-    let port = master.port().to_string();
-    let replica = Redis::with(crate::harness::free_port(), &["--replicaof", "127.0.0.1", &port]);
-    eventually("the replica follows", || replica.command(&["info", "replication"]).contains("master_link_status:up"));
-    let sentinel = Redis::sentinel(&master);
-    eventually("the sentinel knows the replica", || {
-        sentinel.command(&["sentinel", "replicas", "main"]).contains(&replica.port().to_string())
-    });
-    let store = format!("redis+sentinel://127.0.0.1:{}/main", sentinel.port());
-    let gateway = on(Setup::new(), &store, "replicas = 1").start();
-    assert_eq!(send(&gateway, &origin, 0, 10), 200);
-    master.kill();
-    eventually("the replica is the master", || replica.command(&["info", "replication"]).contains("role:master"));
-    // There is no second server left to have it, so what is asked for cannot be had; the counts are there.
-    eventually("the gateway counts on the new master", || counted(&gateway) == 10.0);
     gateway.stop();
 }
 

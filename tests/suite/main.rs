@@ -56,6 +56,8 @@ mod documents; // the README keeps its word
 
 mod ledger_store; // the store of a fleet: its key, its failures
 
+mod fleets; // outages from beginning to end, people of the past, fail-overs
+
 mod ledger_commands; // what people see of the counters: show, forecast, export, import, repair; early warnings
 mod rules; // packs, scenarios, and what is said of them
 

@@ -129,3 +129,71 @@ fn a_mechanism_ends_at_midnight_where_its_law_is_without_a_reload() {
     });
     gateway.stop();
 }
+
+/// A contract with a first day, filed on another.
+fn contract(more: &str) -> String {
+    format!(
+        "[[mechanism]]\nid = \"SC-1\"\nkind = \"standard-contract\"\nimporter = [\"*.sg.example\"]\n\
+         from = 2026-11-02\nuntil = 2029-01-14\n{more}"
+    )
+}
+
+/// The newest record of a request, after sending one on a day.
+fn sent_on(gateway: &Gateway, moment: &str, origin: &Origin) -> (u16, serde_json::Value) {
+    gateway.set_clock(moment);
+    let status = post(gateway, "sg", origin, &pupils(0, 2, Person::json)).status;
+    let records = gateway.records();
+    (status, records.into_iter().rfind(|record| record["direction"] == "request").unwrap())
+}
+
+#[test]
+fn a_contract_that_is_not_filed_in_time_ends_at_midnight_where_its_law_says_so() {
+    // Turkey: five business days from the signature, and after that no effect until it is notified.
+    let turkish = "issuer = \"TR\"\nlanguage = \"tr\"\naltered = \"no\"\n";
+    let setup = || {
+        let setup = Setup::new().exporter("name = \"Example\"\ncountry = \"TR\"").packs("enabled = [\"tr\"]");
+        setup.clock("2026-11-03T09:00:00Z")
+    };
+    let (origin, gateway) = (Origin::start(), setup().tables(&contract(turkish)).start());
+    let (status, record) = sent_on(&gateway, "2026-11-03T09:00:00Z", &origin);
+    assert_eq!(status, 200, "{record}");
+    assert!(record["warnings"].to_string().contains("filing-due"), "{record}");
+    assert!(record.to_string().contains("\"file_by\":\"2026-11-09\""), "{record}");
+    let midnight: Timestamp = "2026-11-09T21:00:00Z".parse().unwrap();
+    gateway.set_clock("2026-11-09T20:59:58Z");
+    eventually("the deadline is over", || {
+        let reply = post(&gateway, "sg", &origin, &pupils(0, 2, Person::json));
+        let moment = decided(&gateway);
+        assert_eq!(reply.status, if moment < midnight { 200 } else { 451 }, "at {moment}: {}", reply.text());
+        reply.status == 451
+    });
+    gateway.stop();
+    // Filed late it carries again from that day on, and every decision says that it was late.
+    let gateway = setup().tables(&contract(&format!("{turkish}filed = 2026-11-12\n"))).start();
+    let (status, record) = sent_on(&gateway, "2026-11-12T09:00:00Z", &origin);
+    assert_eq!(status, 200, "{record}");
+    assert!(record["warnings"].to_string().contains("filing-late"), "{record}");
+    gateway.stop();
+}
+
+#[test]
+fn a_contract_that_is_not_filed_in_time_is_warned_of_where_its_law_leaves_it_in_force() {
+    // China: ten working days from the first day of the contract, and filing is no condition of its effect.
+    let (origin, gateway) =
+        (Origin::start(), Setup::new().tables(&contract("")).clock("2026-11-03T04:00:00Z").start());
+    for (moment, warning) in [
+        ("2026-11-03T04:00:00Z", "filing-due"),
+        ("2026-11-16T15:59:00Z", "filing-due"),
+        ("2026-11-16T16:00:01Z", "filing-late"),
+        ("2026-12-01T04:00:00Z", "filing-late"),
+    ] {
+        let (status, record) = sent_on(&gateway, moment, &origin);
+        assert_eq!(status, 200, "{record}");
+        assert!(record["warnings"].to_string().contains(warning), "{moment}: {record}");
+    }
+    gateway.stop();
+    let filed = Setup::new().tables(&contract("filed = 2026-11-16\n")).clock("2026-12-01T04:00:00Z").start();
+    let (status, record) = sent_on(&filed, "2026-12-01T04:00:00Z", &origin);
+    assert_eq!((status, record["warnings"].to_string().contains("filing")), (200, false), "{record}");
+    filed.stop();
+}

@@ -100,7 +100,7 @@ impl Counters {
             return Err(Failure::unable(format!("there is no ledger in `{}`", settings.state.display())));
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let access = match runtime.block_on(Store::start(&settings.ledger, &settings.state)) {
+        let access = match runtime.block_on(Store::visit(&settings.ledger, &settings.state)) {
             Ok(store) => Access::Mine(store),
             Err(LedgerError::Locked(_)) => Access::running(&snapshot, "has the ledger"),
             Err(error) => return Err(Failure::unable(error.to_string())),

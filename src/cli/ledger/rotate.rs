@@ -37,7 +37,7 @@ pub(super) fn run(rotate: &Rotate, config: Option<&Path>, out: &mut dyn Write) -
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let finished = runtime.block_on(async {
-        let store = Store::start(&settings.ledger, &settings.state).await?;
+        let store = Store::visit(&settings.ledger, &settings.state).await?;
         store.advance().await
     });
     finished.map_err(|error| Failure::unable(error.to_string()))?;

@@ -19,8 +19,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -34,9 +33,11 @@ use self::writer::{Shared, State};
 use super::day::Day;
 use super::error::LedgerError;
 use super::key::{self, Keys};
+use super::lock::lock;
 use super::{Total, most};
 use crate::transfer::{Count, CounterKey, Digest, Touch};
 
+pub(super) use self::repair::aside;
 pub use self::repair::{Repair, Salvage, repair};
 pub(super) use self::store::cannot_open;
 
@@ -46,7 +47,7 @@ pub(super) struct Embedded {
     keys: Keys,
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// Held until the writer has ended. Its own file, because the store gives up its lock whenever it is reopened.
+    /// Held until the writer has ended.
     _lock: Option<File>,
 }
 
@@ -225,17 +226,6 @@ fn queue(state: &mut State, id: counters::CounterId, digest: Digest, day: Day, n
 fn move_window(state: &mut State, touch: &Touch) {
     if let Some(id) = state.counters.move_window(touch) {
         state.queue.counters.insert(id, (touch.key.clone(), Day::of(touch.since)));
-    }
-}
-
-fn lock(directory: &Path) -> Result<File, LedgerError> {
-    let path = directory.join("ledger.lock");
-    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = opened.map_err(|error| cannot_open(&path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LedgerError::Locked(directory.to_owned())),
-        Err(TryLockError::Error(error)) => Err(cannot_open(&path, &error)),
     }
 }
 

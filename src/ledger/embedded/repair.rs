@@ -12,13 +12,13 @@ use redb::{Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, Readable
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::counters::{Beyond, CounterId};
-use super::lock;
 use super::sketch::Sketch;
 use super::store::{self, Batch, COUNTERS, PeopleTable, Store, cannot_open, classify, file_in, guarded, people_of};
 use super::writer::today;
 use crate::ledger::day::Day;
 use crate::ledger::error::LedgerError;
 use crate::ledger::key::{KeySource, Keys};
+use crate::ledger::lock::lock;
 use crate::transfer::{CounterKey, Digest};
 
 /// What a repair did.
@@ -72,9 +72,8 @@ pub fn repair(directory: &Path, source: &KeySource) -> Result<Repair, LedgerErro
         return Ok(Repair { kept: None, counters: salvaged(&found), doubtful: false, other_key });
     }
     let made = rebuild(directory, &found, !whole, &keys, generation(directory, &path, &keys))?;
-    let kept = aside(&path);
     let io = |error: std::io::Error| cannot_open(&path, &error);
-    fs::rename(&path, &kept).map_err(io)?;
+    let kept = aside(&path).map_err(io)?;
     fs::rename(&made, &path).map_err(io)?;
     fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(io)?;
     Ok(Repair { kept: Some(kept), counters: salvaged(&found), doubtful: !whole, other_key })
@@ -215,8 +214,16 @@ fn generation(directory: &Path, path: &Path, keys: &Keys) -> usize {
     read().unwrap_or_else(|| keys.latest())
 }
 
-/// A name that nothing has yet.
-fn aside(path: &Path) -> PathBuf {
-    let names = (1..).map(|number| path.with_extension(format!("redb.damaged-{number}")));
-    names.into_iter().find(|name| !name.exists()).unwrap_or_else(|| path.with_extension("redb.damaged"))
+/// Gives a file a second name that nothing has yet, `.damaged-N` after its own. The file keeps its first name until another
+/// takes it, so there is no moment at which a gateway that starts would find nothing and count from nothing.
+pub(in crate::ledger) fn aside(path: &Path) -> std::io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".damaged-{number}"));
+        match fs::hard_link(path, &name) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+            linked => return linked.map(|()| name.into()),
+        }
+    }
 }

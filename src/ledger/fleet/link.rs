@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
+use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ErrorKind, FromRedisValue,
@@ -83,6 +84,18 @@ impl Link {
         script: &ScriptInvocation<'_>,
         more: Duration,
     ) -> Result<T, LedgerError> {
+        self.replicated_script(script, more, 0).await
+    }
+
+    /// The same, and returns when so many replicas have what it wrote. It has to write something: a server waits for the
+    /// last write of the connection that asks. So it is asked on the connection that wrote, and no other will do: one made
+    /// after a fail-over leads to a server that may never have had it.
+    pub(super) async fn replicated_script<T: FromRedisValue>(
+        &self,
+        script: &ScriptInvocation<'_>,
+        more: Duration,
+        replicas: u32,
+    ) -> Result<T, LedgerError> {
         let (mut number, mut connection) = self.connection().await?;
         let mut result = timeout(self.timeout + more, script.invoke_async(&mut connection)).await;
         // A connection that had been dropped says nothing about the store. Asked twice, it adds the same people.
@@ -91,7 +104,22 @@ impl Link {
             (number, connection) = self.connection().await?;
             result = timeout(self.timeout + more, script.invoke_async(&mut connection)).await;
         }
-        self.answer(number, result.map_err(|_| self.timeout + more)).await
+        let answer = self.answer(number, result.map_err(|_| self.timeout + more)).await?;
+        if replicas > 0 {
+            self.wait_for(replicas, number, connection).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn wait_for(&self, replicas: u32, number: u64, mut connection: Connection) -> Result<(), LedgerError> {
+        let mut wait = redis::cmd("WAIT");
+        wait.arg(replicas).arg(self.timeout.as_millis() as u64 / 2);
+        let reached = timeout(self.timeout, wait.query_async(&mut connection)).await;
+        let reached: u32 = self.answer(number, reached.map_err(|_| self.timeout)).await?;
+        if reached < replicas {
+            return Err(LedgerError::Unavailable(format!("{reached} of {replicas} replicas have it").into()));
+        }
+        Ok(())
     }
 
     /// Runs a command.
@@ -230,7 +258,7 @@ fn node(address: &Address, certificates: Option<TlsCertificates>) -> RedisResult
     }
     let first = servers(address, address.tls).into_iter().next();
     let server = first.unwrap_or_else(|| ConnectionAddr::Tcp(String::new(), 0));
-    let info = server.into_connection_info()?.set_redis_settings(settings);
+    let info = server.into_connection_info()?.set_redis_settings(settings).set_tcp_settings(at_once());
     match certificates {
         Some(certificates) => Client::build_with_tls(info, certificates),
         None => Client::open(info),
@@ -240,7 +268,8 @@ fn node(address: &Address, certificates: Option<TlsCertificates>) -> RedisResult
 /// User and password are those of the servers; Sentinels are asked without.
 fn sentinel(address: &Address, master: &str, certificates: Option<TlsCertificates>) -> RedisResult<SentinelClient> {
     let mut builder = SentinelClientBuilder::new(servers(address, address.tls), master, SentinelServerType::Master)?
-        .set_client_to_redis_db(address.database);
+        .set_client_to_redis_db(address.database)
+        .set_client_to_redis_tcp_settings(at_once());
     if let Some(user) = &address.user {
         builder = builder.set_client_to_redis_username(user);
     }
@@ -264,6 +293,7 @@ fn cluster(reach: &Reach, certificates: Option<TlsCertificates>) -> RedisResult<
     let mut builder = ClusterClientBuilder::new(servers(address, address.tls))
         .connection_timeout(reach.connect_timeout)
         .response_timeout(reach.timeout)
+        .tcp_settings(at_once())
         .retries(3);
     if let Some(user) = &address.user {
         builder = builder.username(user);
@@ -278,6 +308,13 @@ fn cluster(reach: &Reach, certificates: Option<TlsCertificates>) -> RedisResult<
         builder = builder.certs(certificates);
     }
     builder.build()
+}
+
+/// A request is sent when it is made. Otherwise the system holds a small one back until what was sent before it is
+/// acknowledged, which a store does with its answer: each request would wait for the sync of the one before and then for
+/// its own.
+fn at_once() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
 }
 
 fn servers(address: &Address, tls: bool) -> Vec<ConnectionAddr> {

@@ -13,6 +13,10 @@ mod address;
 
 mod link;
 
+mod record;
+
+mod repair;
+
 mod script;
 
 mod spool;
@@ -23,7 +27,7 @@ mod tend;
 mod tests;
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,11 +42,13 @@ use super::Total;
 use super::day::Day;
 use super::embedded::sketch;
 use super::error::LedgerError;
-use super::key::Keys;
+use super::key::{self, Keys};
+use super::lock::lock as claim;
 use crate::transfer::{Count, CounterKey, Digest, Touch};
 
 pub use self::address::Address;
 pub use self::link::Reach;
+pub use self::repair::{SpoolRepair, repair_spool};
 
 /// How often a transfer is decided again because counts moved past a bound meanwhile.
 const ROUNDS: usize = 64;
@@ -78,6 +84,8 @@ pub(super) struct Fleet {
     known: Mutex<Option<Known>>,
     seen: Mutex<HashMap<CounterKey, Seen>>,
     failure: Mutex<Option<LedgerError>>,
+    /// Held while this gateway has the state directory and the spool in it.
+    _mine: Option<File>,
 }
 
 /// The ledger as it was seen last.
@@ -98,12 +106,38 @@ struct Seen {
 }
 
 impl Fleet {
-    /// Connects to the store. One that cannot be reached now is no error: transfers will be told.
+    /// Connects to the store for the gateway of a state directory. One that cannot be reached now is no error: transfers
+    /// will be told.
     pub(super) async fn connect(settings: Settings, keys: Keys, state: &Path) -> Result<Arc<Fleet>, LedgerError> {
-        let fleet = Arc::new(Fleet {
+        key::make_directory(state).map_err(|error| super::embedded::cannot_open(state, &error))?;
+        let mine = claim(state)?;
+        let spool = Spool::open(state, &keys, settings.spool)?;
+        let fleet = Arc::new(Fleet::over(settings, keys, state, spool, Some(mine))?);
+        fleet.reached().await?;
+        tend::start(&fleet);
+        Ok(fleet)
+    }
+
+    /// Connects to the store for a command: whoever waits in the spool is left to the gateway whose it is.
+    pub(super) async fn visit(settings: Settings, keys: Keys, state: &Path) -> Result<Arc<Fleet>, LedgerError> {
+        key::make_directory(state).map_err(|error| super::embedded::cannot_open(state, &error))?;
+        let spool = Spool::closed(state, &keys)?;
+        let fleet = Arc::new(Fleet::over(settings, keys, state, spool, None)?);
+        fleet.reached().await?;
+        Ok(fleet)
+    }
+
+    fn over(
+        settings: Settings,
+        keys: Keys,
+        state: &Path,
+        spool: Spool,
+        mine: Option<File>,
+    ) -> Result<Fleet, LedgerError> {
+        Ok(Fleet {
             link: Link::new(&settings.reach)?,
             scripts: Scripts::new(&settings.prefix),
-            spool: Spool::open(state, &keys, settings.spool)?,
+            spool,
             draining: tokio::sync::Mutex::default(),
             memory: state.join("ledger.fleet"),
             known: Mutex::default(),
@@ -111,14 +145,19 @@ impl Fleet {
             failure: Mutex::default(),
             settings,
             keys,
-        });
-        match fleet.look().await {
-            Ok(_) => fleet.check_durability().await?,
-            Err(error) if error.is_outage() => tracing::error!(%error, "the ledger's store is not there"),
-            Err(error) => return Err(error),
+            _mine: mine,
+        })
+    }
+
+    async fn reached(&self) -> Result<(), LedgerError> {
+        match self.look().await {
+            Ok(_) => self.check_durability().await,
+            Err(error) if error.is_outage() => {
+                tracing::error!(%error, "the ledger's store is not there");
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
-        tend::start(&fleet);
-        Ok(fleet)
     }
 
     /// Counts, decides and, if the transfer is admitted, adds its people.
@@ -172,7 +211,7 @@ impl Fleet {
 
     /// People who wait to be brought to the store.
     pub(super) fn spooled(&self) -> u64 {
-        self.spool.waiting().iter().map(|touch| touch.people.len() as u64).sum()
+        self.spool.people()
     }
 
     /// Why the store could not be asked last.
@@ -288,7 +327,9 @@ impl Fleet {
                 .ignore();
             self.link.commands::<()>(&add).await?;
         }
-        Ok(())
+        // Asks for nobody; what it waits for is the end of what was added.
+        let nobody = [Touch { people: Vec::new(), ..touch.clone() }];
+        self.ask(&nobody, None, true).await.map(drop)
     }
 
     /// About how many people of a counter are only in sketches, and the error of that.
@@ -338,15 +379,11 @@ impl Fleet {
         let mut request = Request { touches, months: self.months(touches), between, adds };
         for _ in 0..ROUNDS {
             let known = self.known().await?;
-            let call = self.scripts.reservation(&request, &known, &self.keys);
-            let reply: Vec<u64> = self.link.script(&call, request.allowance()).await?;
+            let replicas = if adds { self.settings.replicas } else { 0 };
+            let call = self.scripts.reservation(&request, &known, &self.keys, replicas > 0);
+            let reply: Vec<u64> = self.link.replicated_script(&call, request.allowance(), replicas).await?;
             match Reply::read(&reply) {
-                Some(Reply::Fits(counts, written)) => {
-                    if written {
-                        self.wait_for_replicas().await?;
-                    }
-                    return Ok((true, counts));
-                }
+                Some(Reply::Fits(counts)) => return Ok((true, counts)),
                 Some(Reply::Other(counts)) => return Ok((false, counts)),
                 Some(Reply::Generation) => *lock(&self.known) = None,
                 Some(Reply::Forgotten) => {
@@ -369,19 +406,6 @@ impl Fleet {
     fn months(&self, touches: &[Touch]) -> Vec<Vec<u16>> {
         let seen = lock(&self.seen);
         touches.iter().map(|touch| seen.get(&touch.key).map(|seen| seen.months.clone()).unwrap_or_default()).collect()
-    }
-
-    async fn wait_for_replicas(&self) -> Result<(), LedgerError> {
-        let wanted = self.settings.replicas;
-        if wanted == 0 {
-            return Ok(());
-        }
-        let patience = self.settings.reach.timeout.as_millis() as u64;
-        let reached: u32 = self.link.command(redis::cmd("WAIT").arg(wanted).arg(patience / 2)).await?;
-        if reached < wanted {
-            return Err(LedgerError::Unavailable(format!("{reached} of {wanted} replicas have it").into()));
-        }
-        Ok(())
     }
 
     /// Brings who waits on this machine to the store. Until they are there the store shows too few, so nobody else is
@@ -485,5 +509,5 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    super::key::from_hex(text)
+    key::from_hex(text)
 }

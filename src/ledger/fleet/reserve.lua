@@ -3,10 +3,11 @@
 -- the people are in.
 --
 -- KEYS  meta, counters, then for each counter: people, arrivals, beyond, and the sketch of each month named
--- ARGV  ledger, generation, generation carried from ('' if none), '1' to add, number of counters, then for each:
+-- ARGV  ledger, generation, generation carried from ('' if none), '0' to ask, '1' to add, '2' to add and write in any case,
+--       number of counters, then for each:
 --       name, since, day, lowest, highest, most noted one by one, floor while estimated, number of months, the months,
 --       members, the same members of the generation carried from ('' if none)
--- Reply {0|1 added, 0|1 something was written, then before and adding of each} | {2} another generation |
+-- Reply {0|1 added, then before and adding of each} | {2} another generation |
 --       {3} not this ledger | {4, counter, months whose sketches are needed...}
 
 local WIDTH, SLICE = 17, 1000
@@ -33,7 +34,7 @@ local function days(key, blob)
   return found
 end
 
-local plans, reply, fits = {}, {1, 0}, true
+local plans, reply, fits = {}, {1}, true
 local key, arg = 3, 6
 for index = 1, tonumber(ARGV[5]) do
   local plan = {
@@ -84,7 +85,8 @@ for index = 1, tonumber(ARGV[5]) do
 end
 
 if not fits then reply[1] = 0 end
-if not fits or ARGV[4] ~= '1' then return reply end
+if not fits or ARGV[4] == '0' then return reply end
+if ARGV[4] == '2' then redis.call('HINCRBY', KEYS[1], 'waited', 1) end
 
 for _, plan in ipairs(plans) do
   -- A clock that is behind puts nobody into a window that has ended.
@@ -118,7 +120,6 @@ for _, plan in ipairs(plans) do
   end
   if plan.adding > 0 then redis.call('HINCRBY', plan.arrivals, day, plan.adding) end
   if #adds + #strangers > 0 then
-    reply[2] = 1
     if redis.call('HGET', KEYS[2], plan.name) ~= tostring(plan.since) then
       redis.call('HSET', KEYS[2], plan.name, plan.since)
     end

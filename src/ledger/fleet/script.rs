@@ -2,7 +2,7 @@
 //!
 //! | key | kind | what |
 //! |---|---|---|
-//! | `{PREFIX}:meta` | hash | id of the ledger, version, generation and check value of the key |
+//! | `{PREFIX}:meta` | hash | id of the ledger, version, generation and check value of the key, how often replicas were waited for |
 //! | `{PREFIX}:counters` | hash | name of each counter, and the first day of the window asked last |
 //! | `{PREFIX}:people:NAME` | sorted set | people noted one by one, by the last day they were seen |
 //! | `{PREFIX}:arrivals:NAME` | hash | how many people were new, by day |
@@ -55,8 +55,8 @@ pub(super) struct Request<'a> {
 /// What a reservation answers.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// Every count lies where it was taken to lie; with the flag, something was written.
-    Fits(Vec<Count>, bool),
+    /// Every count lies where it was taken to lie.
+    Fits(Vec<Count>),
     /// Some count does not, and nothing was written.
     Other(Vec<Count>),
     /// The ledger is at another generation of the key.
@@ -103,12 +103,20 @@ impl Scripts {
         format!("{}:sketch:{name}:{month}", self.prefix)
     }
 
-    /// A request as a call of the script.
-    pub(super) fn reservation(&self, request: &Request<'_>, known: &Known, keys: &Keys) -> ScriptInvocation<'_> {
+    /// A request as a call of the script. `marks`: it writes something even if it adds nobody, so that replicas can be waited
+    /// for. Somebody else may have added the same people a moment ago, and no replica may have them yet.
+    pub(super) fn reservation(
+        &self,
+        request: &Request<'_>,
+        known: &Known,
+        keys: &Keys,
+        marks: bool,
+    ) -> ScriptInvocation<'_> {
         let mut call = self.reserve.prepare_invoke();
         call.key(self.meta_key()).key(self.counters_key());
         call.arg(&known.id).arg(known.generation).arg(known.from.map_or_else(String::new, |from| from.to_string()));
-        call.arg(u8::from(request.adds)).arg(request.touches.len());
+        let does = u8::from(request.adds) * (1 + u8::from(marks));
+        call.arg(does).arg(request.touches.len());
         let places = request.touches.iter().zip(&request.months).zip(&request.between);
         for ((touch, months), (lowest, highest)) in places {
             let name = name(&touch.key);
@@ -187,8 +195,8 @@ impl Reply {
             numbers.chunks_exact(2).filter_map(pair).collect()
         };
         Some(match reply {
-            [1, written, numbers @ ..] => Reply::Fits(counts(numbers), *written == 1),
-            [0, _, numbers @ ..] => Reply::Other(counts(numbers)),
+            [1, numbers @ ..] => Reply::Fits(counts(numbers)),
+            [0, numbers @ ..] => Reply::Other(counts(numbers)),
             [2] => Reply::Generation,
             [3] => Reply::Forgotten,
             [4, index, months @ ..] => {

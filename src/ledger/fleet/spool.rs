@@ -1,35 +1,28 @@
 //! People who left while the store could not be asked, kept on this machine until it can.
 //!
-//! One file of sealed records, each synced before its transfer leaves. Digests are personal data once somebody has the
-//! key, so records are sealed with AES-256-GCM under a key derived from that of the digests. A record cut short by a
-//! crash was never promised to anybody and is dropped; one that is damaged is an error, because it would count nobody.
+//! One file of sealed records (`record`), each synced before its transfer leaves. Digests are personal data once somebody
+//! has the key, so records are sealed under a key derived from that of the digests. A record cut short by a crash was never
+//! promised to anybody and is dropped; one that is damaged is an error, because it would count nobody.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::civil::Date;
-use ring::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
-use ring::rand::{SecureRandom, SystemRandom};
-use serde::{Deserialize, Serialize};
 
+use super::record::{Found, MAGIC, Row, Seal};
+use crate::ledger::embedded::cannot_open;
 use crate::ledger::error::LedgerError;
 use crate::ledger::key::Keys;
 use crate::transfer::{CounterKey, Digest, Touch};
 
-/// What every record is bound to.
-const LABEL: &[u8] = b"tidegate ledger spool 1";
-
-/// Longest record that is believed.
-const LONGEST: usize = 256 << 20;
-
 /// The file.
 pub(super) struct Spool {
     path: PathBuf,
-    key: LessSafeKey,
+    seal: Seal,
     limit: u64,
     state: Mutex<State>,
 }
@@ -48,28 +41,23 @@ struct Crowd {
     days: HashMap<Digest, Date>,
 }
 
-/// A touch as it is written.
-#[derive(Serialize, Deserialize)]
-struct Row {
-    pack: Arc<str>,
-    counter: Arc<str>,
-    party: Option<Arc<str>>,
-    since: Date,
-    day: Date,
-    bounds: Arc<[u64]>,
-    people: Vec<u128>,
+/// Where the spool of a state directory is.
+pub(super) fn file_in(directory: &Path) -> PathBuf {
+    directory.join("ledger.spool")
 }
 
 impl Spool {
-    /// The spool of a state directory, with what an earlier process left in it.
+    /// The spool of a state directory, with what an earlier process left in it. The directory is this process's alone.
     pub(super) fn open(directory: &Path, keys: &Keys, limit: u64) -> Result<Spool, LedgerError> {
-        let path = directory.join("ledger.spool");
-        let key = keys.sealing().ok_or_else(|| LedgerError::NoKey("no key to seal the spool with".into()))?;
-        let spool = Spool { path, key, limit, state: Mutex::default() };
-        spool
-            .read()
-            .map_err(|error| LedgerError::Open { file: spool.path.clone(), detail: error.to_string().into() })?;
-        Ok(spool)
+        let spool = Spool::closed(directory, keys)?;
+        spool.read()?;
+        Ok(Spool { limit, ..spool })
+    }
+
+    /// A spool that keeps nobody and leaves the file to the process whose directory it is.
+    pub(super) fn closed(directory: &Path, keys: &Keys) -> Result<Spool, LedgerError> {
+        let seal = Seal::of(keys).ok_or_else(|| LedgerError::NoKey("no key to seal the spool with".into()))?;
+        Ok(Spool { path: file_in(directory), seal, limit: 0, state: Mutex::default() })
     }
 
     /// Whether nobody is waiting.
@@ -86,7 +74,7 @@ impl Spool {
             return Ok(());
         }
         let rows: Vec<Row> = new.iter().map(|touch| Row::of(touch)).collect();
-        let record = self.seal(&rows).map_err(|error| self.failed(&error))?;
+        let record = self.seal.close(&rows).map_err(|error| self.failed(&error))?;
         if state.bytes + record.len() as u64 > self.limit {
             let full = format!("`{}` has reached {} bytes", self.path.display(), self.limit);
             return Err(LedgerError::SpoolFull(full.into()));
@@ -112,6 +100,13 @@ impl Spool {
             }));
         }
         touches
+    }
+
+    /// How many people wait, each once however many counters count them.
+    pub(super) fn people(&self) -> u64 {
+        let state = self.lock();
+        let all: HashSet<&Digest> = state.people.values().flat_map(|crowd| crowd.days.keys()).collect();
+        all.len() as u64
     }
 
     /// How many people of a counter wait, and how many of these are not among them.
@@ -157,62 +152,36 @@ impl Spool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn seal(&self, rows: &[Row]) -> io::Result<Vec<u8>> {
-        let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).map_err(|_| io::Error::other("the system gives no random bytes"))?;
-        let mut sealed = serde_json::to_vec(rows)?;
-        self.key
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(LABEL), &mut sealed)
-            .map_err(|_| io::Error::other("a record cannot be sealed"))?;
-        let length = u32::try_from(sealed.len()).ok().filter(|length| *length as usize <= LONGEST);
-        let length = length.ok_or_else(|| io::Error::other("a record is too long"))?;
-        Ok([&length.to_le_bytes()[..], &nonce[..], &sealed[..]].concat())
-    }
-
-    fn read(&self) -> io::Result<()> {
-        let mut state = self.lock();
-        let mut file = match OpenOptions::new().read(true).write(true).open(&self.path) {
+    fn read(&self) -> Result<(), LedgerError> {
+        let io = |error: io::Error| cannot_open(&self.path, &error);
+        let bytes = match std::fs::read(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            opened => opened?,
+            read => read.map_err(io)?,
         };
-        while let Some(rows) = self.next(&mut file)? {
-            state.bytes = file.stream_position()?;
-            rows.into_iter().for_each(|row| state.take(row));
+        let mut state = self.lock();
+        if bytes.len() >= MAGIC.len() {
+            let mut rest = bytes.strip_prefix(MAGIC).ok_or_else(|| self.damaged())?;
+            while !rest.is_empty() {
+                match self.seal.open(rest) {
+                    Found::Whole(rows, length) => {
+                        rows.into_iter().for_each(|row| state.take(row));
+                        rest = rest.get(length..).unwrap_or_default();
+                    }
+                    Found::Cut => break,
+                    Found::Sealed(..) | Found::Nothing => return Err(self.damaged()),
+                }
+            }
+            state.bytes = (bytes.len() - rest.len()) as u64;
         }
-        file.set_len(state.bytes)?;
-        file.seek(io::SeekFrom::Start(state.bytes))?;
+        let mut file = OpenOptions::new().write(true).open(&self.path).map_err(io)?;
+        file.set_len(state.bytes).and_then(|()| file.seek(io::SeekFrom::Start(state.bytes))).map_err(io)?;
         state.file = Some(file);
         Ok(())
     }
 
-    /// The next record; none at the end, and where the last one is not whole.
-    fn next(&self, file: &mut File) -> io::Result<Option<Vec<Row>>> {
-        let mut head = [0; 4 + NONCE_LEN];
-        if !whole(file.read_exact(&mut head))? {
-            return Ok(None);
-        }
-        let (length, nonce) = head.split_at(4);
-        let length = length.try_into().map_or(usize::MAX, |bytes| u32::from_le_bytes(bytes) as usize);
-        let damaged =
-            || io::Error::new(io::ErrorKind::InvalidData, "a record is damaged: who it names was never counted");
-        if length > LONGEST {
-            return Err(damaged());
-        }
-        let mut sealed = vec![0; length];
-        if !whole(file.read_exact(&mut sealed))? {
-            return Ok(None);
-        }
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged())?;
-        let opened = self.key.open_in_place(nonce, Aad::from(LABEL), &mut sealed).map_err(|_| damaged())?;
-        Ok(Some(serde_json::from_slice(opened)?))
-    }
-}
-
-/// Whether something was read whole; `false` where the file ends.
-fn whole(read: io::Result<()>) -> io::Result<bool> {
-    match read {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        read => read.map(|()| true),
+    fn damaged(&self) -> LedgerError {
+        let detail = "a record of people whose data has left cannot be opened, or was sealed under another key";
+        LedgerError::Corrupted { file: self.path.clone(), detail: detail.into() }
     }
 }
 
@@ -235,39 +204,25 @@ impl State {
         // Half a record of an attempt that failed goes.
         file.set_len(self.bytes)?;
         file.seek(io::SeekFrom::Start(self.bytes))?;
-        file.write_all(record)?;
+        let first = if self.bytes == 0 { &MAGIC[..] } else { &[] };
+        file.write_all(&[first, record].concat())?;
         file.sync_data()?;
-        self.bytes += record.len() as u64;
+        self.bytes += (first.len() + record.len()) as u64;
         self.file = Some(file);
         Ok(())
     }
 
     fn take(&mut self, row: Row) {
-        let key = CounterKey { pack: row.pack, counter: row.counter, party: row.party };
-        let crowd = self.people.entry(key).or_insert_with(|| Crowd {
+        let crowd = self.people.entry(row.key()).or_insert_with(|| Crowd {
             since: row.since,
             bounds: row.bounds.clone(),
             days: HashMap::new(),
         });
         crowd.since = row.since;
-        crowd.bounds = row.bounds;
-        for person in row.people {
-            let day = crowd.days.entry(Digest(person.to_le_bytes())).or_insert(row.day);
+        crowd.bounds = row.bounds.clone();
+        for digest in row.digests() {
+            let day = crowd.days.entry(digest).or_insert(row.day);
             *day = (*day).max(row.day);
-        }
-    }
-}
-
-impl Row {
-    fn of(touch: &Touch) -> Row {
-        Row {
-            pack: touch.key.pack.clone(),
-            counter: touch.key.counter.clone(),
-            party: touch.key.party.clone(),
-            since: touch.since,
-            day: touch.day,
-            bounds: touch.bounds.clone(),
-            people: touch.people.iter().map(|digest| u128::from_le_bytes(digest.0)).collect(),
         }
     }
 }
@@ -313,7 +268,7 @@ mod tests {
         assert_eq!(spool.count(&touch(20..30)), (15, 5));
 
         // A process that was killed while it wrote.
-        std::fs::write(&path, [&written[..], &written[..40]].concat()).unwrap();
+        std::fs::write(&path, [&written[..], &written[MAGIC.len()..60]].concat()).unwrap();
         let spool = open().unwrap();
         assert_eq!(waiting(&spool), 15);
         spool.keep(&[touch(30..31)]).unwrap();
@@ -335,10 +290,14 @@ mod tests {
         assert!(matches!(spool.keep(&[touch(10..100)]), Err(LedgerError::SpoolFull(_))));
         assert_eq!(waiting(&spool), 10);
         let path = directory.path().join("ledger.spool");
-        let mut written = std::fs::read(&path).unwrap();
-        written[60] ^= 1;
-        std::fs::write(&path, written).unwrap();
-        let error = Spool::open(directory.path(), &keys, 1_000).unwrap_err().to_string();
-        assert!(error.contains("ledger.spool") && error.contains("damaged"), "{error}");
+        let written = std::fs::read(&path).unwrap();
+        // The beginning of the file, the length of a record, its head, what is sealed: nowhere is a change taken for the end.
+        for place in [0, MAGIC.len(), MAGIC.len() + 3, MAGIC.len() + 10, 60, written.len() - 1] {
+            let mut damaged = written.clone();
+            damaged[place] ^= 0x40;
+            std::fs::write(&path, damaged).unwrap();
+            let error = Spool::open(directory.path(), &keys, 1_000).unwrap_err().to_string();
+            assert!(error.contains("ledger.spool") && error.contains("tidegate ledger repair"), "{place}: {error}");
+        }
     }
 }

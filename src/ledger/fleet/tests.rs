@@ -78,7 +78,14 @@ async fn try_open(port: u16, machine: &TempDir) -> Result<Ledger, LedgerError> {
     };
     let fleet = FleetSettings { reach, prefix: "test".to_owned(), replicas: 0, spool: 1 << 20 };
     let settings = LedgerSettings { store: Choice::Fleet(Box::new(fleet)), key: KeySource::State };
-    Ledger::start(&settings, machine.path()).await
+    // A ledger that was dropped has its directory until it has looked at the store for the last time.
+    for _ in 0..200 {
+        match Ledger::start(&settings, machine.path()).await {
+            Err(LedgerError::Locked(_)) => tokio::time::sleep(Duration::from_millis(25)).await,
+            opened => return opened,
+        }
+    }
+    Err(LedgerError::Locked(machine.path().to_owned()))
 }
 
 async fn open(server: &Server, machine: &TempDir) -> Ledger {
@@ -292,6 +299,7 @@ async fn a_rotation_carries_everybody_over_while_gateways_count() {
     let add =
         format!("printf 'zadd {{test}}:people:cn/plain 9824 \"{}\"' | redis-cli -p {}", member(old, 0), server.port);
     assert!(Command::new("sh").args(["-c", &add]).stdout(Stdio::null()).status().unwrap().success());
+    drop(after);
     let third = open(&server, &second).await;
     let both = vec![Touch { people: vec![old, new], ..this_year(0..0).remove(0) }];
     for _ in 0..2 {
@@ -319,6 +327,7 @@ async fn another_key_another_ledger_and_an_empty_store_are_refused() {
     let judged = ledger.decide(&this_year(0..1), |counts| (counts[0], true)).await.unwrap_err();
     assert!(matches!(judged, LedgerError::Forgotten(_)), "{judged}");
     assert!(ledger.failure().is_some());
+    drop(ledger);
     let started = try_open(server.port, &first).await.unwrap_err();
     assert!(started.to_string().contains("ledger.fleet"), "{started}");
     server.command(&["config", "set", "maxmemory-policy", "allkeys-lru"]);

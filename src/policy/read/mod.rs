@@ -114,7 +114,6 @@ impl<'r> PackReader<'r> {
         let index = Index::of(&rules, &parts);
         self.report_shadowed(&rules, &index, &parts);
         self.reader.topic(Topic::Top);
-        let counted = self.note_bounds(&rules);
         self.report_unused();
         let pack = Pack {
             id: self.read_id(top)?,
@@ -135,10 +134,10 @@ impl<'r> PackReader<'r> {
             classes: self.classes,
             lists: self.lists,
             calendar,
-            counted,
+            counted: 0,
             index,
         };
-        Some(pack.with_bounds())
+        Some(pack.with_thresholds())
     }
 
     fn read_kind(&self, top: &Table<'_>) -> Option<PackKind> {

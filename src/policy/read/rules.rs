@@ -8,7 +8,7 @@ use super::names::Names;
 use super::table::{Entry, Table};
 use crate::policy::condition::Condition;
 use crate::policy::lint;
-use crate::policy::pack::{Exemption, MOST, Rule, Scope};
+use crate::policy::pack::{Exemption, Rule, Scope};
 use crate::policy::region::Days;
 use crate::transfer::{Action, CategorySet};
 
@@ -217,35 +217,5 @@ impl PackReader<'_> {
             words.push(if place.is_empty() { short.to_owned() } else { format!("{short} {place}") });
         }
         (words.join("; ").into(), first)
-    }
-
-    /// What metrics show as the limit of each counter; and which counters rules ask about on their own, as bits.
-    pub(super) fn note_bounds(&mut self, rules: &[Rule]) -> u32 {
-        let mut counted = 0;
-        for rule in rules {
-            rule.when.walk(false, &mut |condition, _| {
-                let (index, bounds) = match condition {
-                    Condition::Counter(index, bounds) => (*index, bounds),
-                    Condition::Counted(index, bounds) => {
-                        counted |= 1u32 << (*index).min(MOST - 1);
-                        (*index, bounds)
-                    }
-                    _ => return,
-                };
-                if let Some(counter) = self.counters.get_mut(index) {
-                    let bound = bounds.written.or(bounds.max).and_then(|bound| u64::try_from(bound).ok());
-                    counter.highest = counter.highest.max(bound.unwrap_or(0));
-                    counter.bounds.extend(bound);
-                    let turns = bounds.min.into_iter().chain(bounds.max.map(|max| max.saturating_add(1)));
-                    counter.turns.extend(turns.filter_map(|turn| Some((u64::try_from(turn).ok()?, rule.days()))));
-                }
-            });
-        }
-        for counter in &mut self.counters {
-            counter.bounds.sort_unstable();
-            counter.bounds.dedup();
-            counter.turns.sort_unstable_by_key(|(turn, _)| *turn);
-        }
-        counted
     }
 }

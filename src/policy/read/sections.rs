@@ -9,6 +9,7 @@ use crate::policy::condition::Condition;
 use crate::policy::fact::{About, Elapsed, Fact, FactType, FactValue};
 use crate::policy::pack::{Authority, Class, Confidence, Counter, MOST, Rank, Scope, Window};
 use crate::policy::region::{Countries, Days, List, Row};
+use crate::policy::threshold::Thresholds;
 use crate::transfer::{CategorySet, Country, Direction};
 
 const RANKS: [(&str, Rank); 6] = [
@@ -144,10 +145,7 @@ impl PackReader<'_> {
             self.counters.push(Counter {
                 id,
                 title: titles.join(" or ").into(),
-                highest: 0,
-                turns: Vec::new(),
-                edges: Arc::default(),
-                bounds: Vec::new(),
+                thresholds: Thresholds::default(),
                 classes,
                 window: window.unwrap_or(Window::Ever),
                 per_importer: per.unwrap_or_default(),

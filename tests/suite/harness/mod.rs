@@ -27,7 +27,7 @@ pub use origin::Origin;
 pub use people::{Person, numbers_in, person, pupils};
 pub use ports::free_port;
 pub use raw::{Raw, Reply, get, post};
-pub use redis::Redis;
+pub use redis::{Redis, Server};
 pub use setup::Setup;
 
 use std::time::{Duration, Instant};

