@@ -90,7 +90,6 @@ const KINDS: &[(&str, &str, Make)] = &[
     ("skus", "csv", skus),
     ("metrics", "txt", metrics),
     ("locks", "toml", lock),
-    ("numbers", "txt", numbers),
 ];
 
 fn orders(r: &mut Random) -> String {
@@ -264,20 +263,6 @@ fn lock(r: &mut Random) -> String {
             r.version(),
             r.hex(64)
         );
-        text
-    })
-}
-
-/// Nothing but numbers of every length: each of them passes some check digit.
-fn numbers(r: &mut Random) -> String {
-    (0..60).fold(String::new(), |mut text, _| {
-        let columns: Vec<String> = (0..6)
-            .map(|_| 6 + r.below(13))
-            .collect::<Vec<u64>>()
-            .into_iter()
-            .map(|length| r.digits(length as u32))
-            .collect();
-        let _ = writeln!(text, "{}", columns.join(" "));
         text
     })
 }
