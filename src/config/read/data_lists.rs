@@ -8,6 +8,7 @@ use crate::config::document::{At, Section};
 use crate::config::value;
 use crate::detect::{DataLists, ListFile, ListKey, ListKind, Use};
 use crate::ledger::{KeySource, Keys};
+use crate::transfer::Category;
 
 /// More lists than anybody keeps.
 const MOST: usize = 32;
@@ -59,28 +60,23 @@ fn list<'d>(
         .map_err(|wrong| section.document().error(&path.span, format!("{} {wrong}", path.value.display())))
         .ok()?;
     let category = category?;
-    let personal = category.value.as_str().starts_with("personal");
+    let document = section.document();
     let only = |setting: Option<&At<u64>>, kind: ListKind, what: &str| {
         if let Some(setting) = setting.filter(|_| file.kind != kind) {
-            section.document().error(&setting.span, format!("this has no effect: it is for lists of {what}"));
+            document.error(&setting.span, format!("this has no effect: it is for lists of {what}"));
         }
     };
     only(together.as_ref(), ListKind::Records, "records");
     only(passages.as_ref(), ListKind::Documents, "documents");
     if let Some(person) = person.as_ref().filter(|person| person.value) {
-        if file.kind != ListKind::Records {
-            section.document().error(&person.span, "only rows of records are people");
-        } else if !personal {
-            let help = "take a category below `personal`, or leave `person` away";
-            section.document().advise(&person.span, "people are counted under personal categories only", help);
-        }
+        people(section, person, file.kind, category.value);
     }
     if let Some(together) = together.as_ref().filter(|n| !(1..=file.columns as u64).contains(&n.value)) {
         let message = format!("the list has {} of columns: write a number from 1 to that", file.columns);
-        section.document().error(&together.span, message);
+        document.error(&together.span, message);
     }
     if let Some(passages) = passages.as_ref().filter(|passages| passages.value == 0) {
-        section.document().error(&passages.span, "a copy has at least one passage");
+        document.error(&passages.span, "a copy has at least one passage");
     }
     let number = |setting: Option<At<u64>>, otherwise: usize| {
         setting.map_or(otherwise, |setting| usize::try_from(setting.value).unwrap_or(usize::MAX))
@@ -93,4 +89,14 @@ fn list<'d>(
         passages: number(passages, PASSAGES),
     };
     Some((told, file))
+}
+
+/// Whether the rows of a list can be people.
+fn people(section: &Section<'_>, person: &At<bool>, kind: ListKind, category: Category) {
+    if kind != ListKind::Records {
+        section.document().error(&person.span, "only rows of records are people");
+    } else if !category.as_str().starts_with("personal") {
+        let help = "take a category below `personal`, or leave `person` away";
+        section.document().advise(&person.span, "people are counted under personal categories only", help);
+    }
 }

@@ -135,54 +135,60 @@ impl Lines {
     }
 }
 
+impl Lines {
+    /// A stretch of data, up to what ends it. Nothing where that may lie across the edge of what is at hand.
+    fn stretch(&mut self, rest: &str, place: u64, last: bool, out: &mut Output<'_>) -> Option<usize> {
+        let found = match self.part {
+            Part::Rest => memchr::memchr(b'\n', rest.as_bytes()).map(|end| end + 1),
+            _ if rest.starts_with('>') => Some(0),
+            _ => memchr::memmem::find(rest.as_bytes(), b"\n>").map(|end| end + 1),
+        };
+        let cut = rest.ends_with('\n') && self.part == Part::Sequence && !last;
+        let length = found.unwrap_or(if cut { rest.len() - 1 } else { rest.len() });
+        if length == 0 && found.is_none() {
+            return None;
+        }
+        self.data(rest.get(..length).unwrap_or(rest), place, out);
+        if found.is_some() {
+            self.end_data(out);
+            self.part = Part::Line;
+        }
+        Some(length)
+    }
+
+    /// A line, once it is whole; of a pedigree its first columns.
+    fn whole_line(&mut self, rest: &str, place: u64, last: bool, out: &mut Output<'_>) -> Option<usize> {
+        let end = memchr::memchr(b'\n', rest.as_bytes());
+        let enough = self.kind == Kind::Pedigree && rest.len() > FRONT;
+        if end.is_none() && !last && !enough && rest.len() <= HOLD {
+            return None;
+        }
+        let length = end.map_or(rest.len(), |end| end + 1);
+        let line = rest.get(..length).unwrap_or(rest);
+        if self.kind == Kind::Pedigree {
+            self.part = Part::Rest;
+            return Some(self.person(line, place, out));
+        }
+        self.part = self.line(line.trim_end_matches(['\r', '\n']), place, out);
+        Some(length)
+    }
+}
+
 impl Reader for Lines {
     fn read(&mut self, text: &str, offset: u64, last: bool, out: &mut Output<'_>) -> Step {
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             let place = offset + at as u64;
-            match self.part {
+            let taken = match self.part {
                 Part::Data => {
                     self.data(rest, place, out);
-                    at = text.len();
+                    Some(rest.len())
                 }
-                Part::Rest | Part::Sequence => {
-                    let found = match self.part {
-                        Part::Rest => memchr::memchr(b'\n', rest.as_bytes()).map(|end| end + 1),
-                        _ if rest.starts_with('>') && at == 0 => Some(0),
-                        _ => memchr::memmem::find(rest.as_bytes(), b"\n>").map(|end| end + 1),
-                    };
-                    // A line that begins with the next portion is seen to begin there.
-                    let cut = rest.ends_with('\n') && self.part == Part::Sequence && !last;
-                    let length = found.unwrap_or(if cut { rest.len() - 1 } else { rest.len() });
-                    if length == 0 && found.is_none() {
-                        break;
-                    }
-                    self.data(rest.get(..length).unwrap_or(rest), place, out);
-                    at += length;
-                    if found.is_some() {
-                        self.end_data(out);
-                        self.part = Part::Line;
-                    } else if cut {
-                        break;
-                    }
-                }
-                Part::Line => {
-                    let end = memchr::memchr(b'\n', rest.as_bytes());
-                    let enough = self.kind == Kind::Pedigree && rest.len() > FRONT;
-                    if end.is_none() && !last && !enough && rest.len() <= HOLD {
-                        break;
-                    }
-                    let length = end.map_or(rest.len(), |end| end + 1);
-                    let line = rest.get(..length).unwrap_or(rest);
-                    if self.kind == Kind::Pedigree {
-                        at += self.person(line, place, out);
-                        self.part = Part::Rest;
-                    } else {
-                        self.part = self.line(line.trim_end_matches(['\r', '\n']), place, out);
-                        at += length;
-                    }
-                }
-            }
+                Part::Rest | Part::Sequence => self.stretch(rest, place, last, out),
+                Part::Line => self.whole_line(rest, place, last, out),
+            };
+            let Some(taken) = taken else { break };
+            at += taken;
         }
         Step::Read(at)
     }

@@ -142,40 +142,13 @@ impl Hl7 {
         let mut at = offset;
         for text in text.split(self.repetition) {
             let parts: Vec<&str> = text.split(self.component).collect();
-            let part = |at: usize| parts.get(at).copied().unwrap_or("");
+            let kind = parts.get(4).copied().unwrap_or("");
             let words = match words {
-                "patient id" => NUMBERS.iter().find(|(code, _)| *code == part(4)).map_or(words, |(_, words)| words),
+                "patient id" => NUMBERS.iter().find(|(code, _)| *code == kind).map_or(words, |(_, words)| words),
                 words => words,
             };
             out.at.enter(words);
-            match words {
-                // Codes and numbers stand in front; assigning authorities and coding systems follow.
-                _ if words.ends_with("id")
-                    || words.ends_with("number")
-                    || matches!(words, "mrn" | "ssn" | "driver licence") =>
-                {
-                    out.text(part(0), Some(words), at);
-                    rest(text, part(0).len(), at, out);
-                }
-                "date of birth" => {
-                    let day = text.get(..8).unwrap_or(text);
-                    out.text(day, Some(words), at);
-                    rest(text, day.len(), at, out);
-                }
-                "diagnosis" | "diagnosis code" => {
-                    parts.iter().for_each(|part| out.text(part, Some(words), at));
-                }
-                _ if words.ends_with("name") => {
-                    let name: Vec<&str> = parts.iter().take(3).copied().filter(|part| !part.is_empty()).collect();
-                    out.text(&name.join(" "), Some(words), at);
-                    let length = parts.iter().take(3).map(|part| part.len() + 1).sum();
-                    rest(text, length, at, out);
-                }
-                _ => {
-                    let joined: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
-                    out.text(&joined.join(" "), Some(words), at);
-                }
-            }
+            repetition(words, text, &parts, at, out);
             out.at.leave();
             at += (text.len() + self.repetition.len_utf8()) as u64;
         }
@@ -193,6 +166,31 @@ impl Hl7 {
         if std::mem::take(&mut self.is_open) {
             out.close();
         }
+    }
+}
+
+/// One value of a field, in words.
+fn repetition(words: &str, text: &str, parts: &[&str], at: u64, out: &mut Output<'_>) {
+    let first = parts.first().copied().unwrap_or("");
+    let joined =
+        |parts: &[&str]| parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<&str>>().join(" ");
+    let is_number = words.ends_with("id") || words.ends_with("number");
+    if is_number || matches!(words, "mrn" | "ssn" | "driver licence") {
+        // Numbers stand in front; assigning authorities follow.
+        out.text(first, Some(words), at);
+        rest(text, first.len(), at, out);
+    } else if words == "date of birth" {
+        let day = text.get(..8).unwrap_or(text);
+        out.text(day, Some(words), at);
+        rest(text, day.len(), at, out);
+    } else if words.starts_with("diagnosis") {
+        parts.iter().for_each(|part| out.text(part, Some(words), at));
+    } else if words.ends_with("name") {
+        let name = parts.get(..parts.len().min(3)).unwrap_or_default();
+        out.text(&joined(name), Some(words), at);
+        rest(text, name.iter().map(|part| part.len() + 1).sum(), at, out);
+    } else {
+        out.text(&joined(parts), Some(words), at);
     }
 }
 
