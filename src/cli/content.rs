@@ -90,33 +90,93 @@ fn fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
     pairs.map(|(name, value)| (name.trim(), value.trim())).filter(|(name, _)| !name.contains(' '))
 }
 
-/// Every file below a path, in the order of names; a file stands for itself. Links inside a directory are not followed,
-/// so that no walk goes round in circles, and sidecars belong to their files.
-///
-/// # Errors
-/// The path, or a directory below it, cannot be read.
-pub(super) fn walk(path: &Path, found: &mut Vec<Input>) -> Result<(), Failure> {
-    let unreadable = |error: io::Error| Failure::unable(format!("{}: {error}", path.display()));
-    if path == Path::new("-") || !path.is_dir() {
-        found.push(Input::new(path));
-        return Ok(());
+/// Files below some paths, and what is there beside them.
+#[derive(Debug)]
+pub(super) struct Walk {
+    /// In the order of names; a path that is no directory stands for itself.
+    pub(super) inputs: Vec<Input>,
+    /// Links inside directories. They are not followed, so that no walk goes round in circles.
+    pub(super) links: u64,
+    /// Pipes, sockets and devices inside directories.
+    pub(super) special: u64,
+    /// Directories that cannot be read, and paths that are not there.
+    pub(super) unreadable: Vec<Failure>,
+    /// Bytes of all files, unless one has no size.
+    pub(super) bytes: Option<u64>,
+}
+
+impl Default for Walk {
+    fn default() -> Walk {
+        Walk { inputs: Vec::new(), links: 0, special: 0, unreadable: Vec::new(), bytes: Some(0) }
     }
-    let mut inside = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        inside.push((entry.path(), entry.file_type().map_err(unreadable)?));
-    }
-    inside.sort_by(|a, b| a.0.cmp(&b.0));
-    for (path, kind) in inside {
-        let described =
-            path.extension().is_some_and(|ending| ending == "headers") && path.with_extension("").is_file();
-        if kind.is_dir() {
-            walk(&path, found)?;
-        } else if kind.is_file() && !described {
-            found.push(Input::File(path));
+}
+
+impl Walk {
+    /// Takes in everything below a path. Sidecars belong to their files.
+    pub(super) fn take(&mut self, path: &Path) {
+        if path == Path::new("-") {
+            self.inputs.push(Input::Standard);
+            self.bytes = None;
+            return;
+        }
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_dir() => self.directory(path),
+            Ok(found) => self.named(path, &found),
+            Err(error) => self.unreadable.push(Failure::unable(format!("{}: {error}", path.display()))),
         }
     }
-    Ok(())
+
+    /// Every file below some paths.
+    ///
+    /// # Errors
+    /// The first path or directory that cannot be read.
+    pub(super) fn all(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
+        let mut walk = Walk::default();
+        paths.iter().for_each(|path| walk.take(path));
+        walk.unreadable.into_iter().next().map_or(Ok(walk.inputs), Err)
+    }
+
+    /// A file that was named: a pipe is read, a device or a socket is not.
+    fn named(&mut self, path: &Path, found: &std::fs::Metadata) {
+        use std::os::unix::fs::FileTypeExt as _;
+        let kind = found.file_type();
+        if kind.is_socket() || kind.is_block_device() || kind.is_char_device() {
+            let what = if kind.is_socket() { "a socket" } else { "a device" };
+            self.unreadable.push(Failure::unable(format!("{}: is {what}, not a file", path.display())));
+            return;
+        }
+        self.bytes = self.bytes.filter(|_| found.is_file()).map(|bytes| bytes + found.len());
+        self.inputs.push(Input::File(path.to_owned()));
+    }
+
+    fn directory(&mut self, path: &Path) {
+        let mut inside = Vec::new();
+        let read = std::fs::read_dir(path).and_then(|entries| {
+            for entry in entries {
+                let entry = entry?;
+                inside.push((entry.path(), entry.file_type()?));
+            }
+            Ok(())
+        });
+        if let Err(error) = read {
+            self.unreadable.push(Failure::unable(format!("{}: {error}", path.display())));
+        }
+        inside.sort_by(|a, b| a.0.cmp(&b.0));
+        for (path, kind) in inside {
+            let described =
+                path.extension().is_some_and(|ending| ending == "headers") && path.with_extension("").is_file();
+            if kind.is_dir() {
+                self.directory(&path);
+            } else if kind.is_symlink() {
+                self.links += 1;
+            } else if !kind.is_file() {
+                self.special += 1;
+            } else if !described {
+                self.bytes = self.bytes.map(|bytes| bytes + std::fs::metadata(&path).map_or(0, |found| found.len()));
+                self.inputs.push(Input::File(path));
+            }
+        }
+    }
 }
 
 #[cfg(test)]

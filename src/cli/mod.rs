@@ -19,6 +19,8 @@ pub mod demo;
 
 mod ledger;
 
+mod list;
+
 mod lookup;
 
 mod laws;
@@ -93,6 +95,9 @@ enum Command {
     /// What the counters show, where they are going, what goes in and out of them
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    /// Make lists of the organisation's own: records, words, documents
+    #[command(subcommand)]
+    List(list::List),
     /// Decide recorded transfers again under candidate rules, and print what changes
     Replay(replay::Options),
     /// Print the laws the packs carry: rule, article, threshold, outcome
@@ -187,6 +192,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Outcome {
         Command::Places(places) => places::run(&places, config, out),
         Command::Decide(decide) => decide::run(&decide, config, out),
         Command::Ledger(ledger) => ledger::run(&ledger, config, out),
+        Command::List(list) => list::run(&list, config, out),
         Command::Replay(options) => replay::run(&options, config, out),
         Command::Laws(laws) => laws::run(&laws, config, out),
         Command::Audit(audit) => audit::run(&audit, out),

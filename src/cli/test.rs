@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use serde_json::json;
 
-use super::content::{Input, walk};
+use super::content::{Input, Walk};
 use super::{Answer, Failure, Outcome, counted, json_line, load};
 use crate::config::{Snapshot, read_text};
 use crate::detect::Examples;
@@ -64,8 +64,7 @@ fn sources(files: &[PathBuf], snapshot: &Snapshot) -> Result<Vec<Source>, Failur
         if !file.exists() {
             return Err(Failure::unable(format!("{}: there is no such file", file.display())));
         }
-        let mut below = Vec::new();
-        walk(file, &mut below)?;
+        let below = Walk::all(std::slice::from_ref(file))?;
         let named = file.is_file();
         inputs.extend(below.into_iter().filter(|input| named || input.name().ends_with(".toml")));
     }

@@ -183,6 +183,7 @@ fn differences(before: &Snapshot, next: &Snapshot) -> Vec<String> {
         ("mechanisms", before.mechanisms != next.mechanisms),
         ("importers", differs(&before.importers, &next.importers)),
         ("importer lists", before.lists.hash() != next.lists.hash()),
+        ("data lists", before.detectors.lists().look() != next.detectors.lists().look()),
         ("places", before.places_look != next.places_look),
     ];
     parts.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()).collect()

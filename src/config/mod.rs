@@ -35,6 +35,7 @@ use toml::de::DeTable;
 
 use crate::detect::Detectors;
 use crate::diagnostic::{Diagnostic, Severity, Source};
+use crate::ledger::KeySource;
 use crate::place::{Inputs, Tables};
 use crate::policy::{Enabled, Mechanism, Packs};
 use crate::transfer::Country;
@@ -126,6 +127,22 @@ impl Origin {
     }
 }
 
+/// The state directory of a configuration, and where the key is that people are digested with. What else the file says
+/// is not looked at: it may name lists that are about to be made.
+///
+/// # Errors
+/// What is wrong with these two.
+pub fn key_of(origin: &Origin) -> Result<(PathBuf, KeySource), Vec<Diagnostic>> {
+    let source = origin.source()?;
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    let document = Document::new(&source);
+    document.syntax(&errors);
+    let reading = Reading::new(&document, origin.base(), None);
+    let found = read::key(&document.top(table.get_ref()), &reading);
+    let (errors, _) = document.into_problems();
+    if errors.is_empty() { Ok(found) } else { Err(errors) }
+}
+
 /// Rules that were read as far as they can be.
 struct Compiled {
     rules: Rules,
@@ -177,7 +194,7 @@ impl Snapshot {
             return Err(errors);
         };
         inputs.extend(origin.file.iter().cloned().chain(rules.directory.clone()));
-        let Written { settings, importers, lists, mechanisms, .. } = written;
+        let Written { settings, importers, lists, data_lists, mechanisms, .. } = written;
         let loaded = now;
         let name = &source.name;
         warnings.extend(remarks);
@@ -186,6 +203,7 @@ impl Snapshot {
         warnings.extend(places.warnings().into_iter().map(|text| warning(name, text)));
         warnings.extend(expiring(name, &packs, &enabled, &mechanisms, loaded));
         let rules_hash = hash(&packs, &detectors);
+        let detectors = detectors.with_lists(data_lists);
         Ok(Snapshot {
             settings,
             packs,

@@ -352,7 +352,8 @@ impl Markup {
         let mut resolved = std::mem::take(&mut self.resolved);
         for (name, value) in tag.attributes() {
             let value = entity::resolve(value, &mut resolved);
-            let local = tag::local(name);
+            // Some languages write text as an attribute: `<family value="…"/>`.
+            let local = if name == "value" && !self.html { tag::local(tag.name) } else { tag::local(name) };
             out.at.enter(name);
             inside::value(value, Some(local).filter(|name| !name.is_empty()), offset, out);
             out.at.leave();

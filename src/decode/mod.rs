@@ -41,9 +41,13 @@ mod file;
 
 mod form;
 
+mod genome;
+
 mod inside;
 
 mod head;
+
+mod health;
 
 mod json;
 
@@ -232,6 +236,8 @@ fn mislabelled(hints: &Hints<'_>, window: &mut Window<'_>, meter: &Meter, out: &
 fn binary(format: Binary, window: &mut Window<'_>, out: &mut Output<'_>) -> io::Result<()> {
     match format {
         Binary::Cbor => tree::read("cbor", &mut tree::cbor::Cbor, window, out),
+        Binary::Dicom => health::dicom::read(window, out),
+        Binary::Genome(packed) => genome::read(packed, window, out),
         Binary::Grpc => tree::protobuf::frames(window, out),
         Binary::Image => file::image::read(window, out),
         Binary::MessagePack => tree::read("msgpack", &mut tree::msgpack::MessagePack, window, out),
@@ -239,6 +245,7 @@ fn binary(format: Binary, window: &mut Window<'_>, out: &mut Output<'_>) -> io::
         Binary::Protobuf => tree::protobuf::read(window, out),
         Binary::Sqlite => file::sqlite::read(window, out),
         Binary::Tar => archive::tar::read(window, out),
+        Binary::Template => file::template::read(window, out),
         Binary::Zip => archive::zip::read(window, out),
     }
 }
@@ -264,6 +271,8 @@ fn text(format: Format, hints: &Hints<'_>, window: &mut Window<'_>, out: &mut Ou
         Format::Events => feed("events", &mut events::Events::default(), out),
         Format::Card => feed("vcard", &mut card::Card::new(), out),
         Format::Yaml => feed("yaml", &mut yaml::Yaml::new(out), out),
+        Format::Genome(kind) => feed(kind.name(), &mut genome::Lines::new(kind), out),
+        Format::Hl7 => feed("hl7", &mut health::hl7::Hl7::new(), out),
         Format::Plain => feed("text", &mut plain::Plain::default(), out),
     }
 }

@@ -8,6 +8,9 @@ use super::account::Opaque;
 use super::archive::tar;
 use super::charset;
 use super::encoding::Coding;
+use super::file::template;
+use super::genome;
+use super::health::{dicom, hl7};
 use super::inside;
 use super::table;
 
@@ -40,6 +43,10 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Binary {
     Cbor,
+    /// A medical image.
+    Dicom,
+    /// Reads, variants or genotypes of somebody.
+    Genome(genome::Packed),
     /// Frames with a Protocol Buffers message each.
     Grpc,
     /// A picture, whose metadata is read.
@@ -49,6 +56,8 @@ pub(super) enum Binary {
     Protobuf,
     Sqlite,
     Tar,
+    /// A biometric record.
+    Template,
     Zip,
 }
 
@@ -70,6 +79,15 @@ impl Binary {
         }
         if is_image(head) {
             return Some(Binary::Image);
+        }
+        if let Some(packed) = genome::Packed::sniff(head) {
+            return Some(Binary::Genome(packed));
+        }
+        if template::is_head(head) {
+            return Some(Binary::Template);
+        }
+        if dicom::is_head(head) {
+            return Some(Binary::Dicom);
         }
         tar::is_head(head).then_some(Binary::Tar)
     }
@@ -103,6 +121,10 @@ pub(super) enum Format {
     Card,
     /// YAML.
     Yaml,
+    /// Genomic text.
+    Genome(genome::Kind),
+    /// A message of a hospital.
+    Hl7,
     /// Anything else.
     Plain,
 }
@@ -172,6 +194,10 @@ fn format(label: &Label, text: &str, whole: bool) -> Format {
             Format::Json { labelled: false, lines: false }
         }
         _ if json => labelled,
+        Format::Plain | Format::Table { .. } | Format::Card if genome::sniff(text).is_some() => {
+            genome::sniff(text).map_or(labelled, Format::Genome)
+        }
+        Format::Plain if hl7::sniff(start) => Format::Hl7,
         Format::Table { delimiter: 0 } => Format::Table { delimiter: table::delimiter(text) },
         Format::Plain if matches!(label, Label::Silent) => guess(start, whole),
         _ => labelled,

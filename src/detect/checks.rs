@@ -28,6 +28,7 @@ pub(super) const NAMES: &[&str] = &[
     "mrz",
     "entropy",
     "mixed",
+    "nmea",
 ];
 
 /// One check and when it applies.
@@ -73,6 +74,8 @@ pub(super) enum Rule {
     Entropy(f64),
     /// Letters and digits both occur.
     Mixed,
+    /// The bytes between `$` and `*`, exclusive or, are the hexadecimal number at the end (NMEA 0183).
+    Nmea,
 }
 
 /// Digits from `low` to `high` in front, and lengths of the whole.
@@ -186,12 +189,20 @@ impl Rule {
             Rule::Iban(lengths) => iban(compact, lengths),
             Rule::Mrz => super::travel::zone_holds(raw),
             Rule::Entropy(bits) => entropy(raw) >= *bits,
+            Rule::Nmea => nmea(raw),
             Rule::Mixed => {
                 compact.bytes().any(|byte| byte.is_ascii_digit())
                     && compact.bytes().any(|byte| byte.is_ascii_alphabetic())
             }
         }
     }
+}
+
+/// The checksum of a sentence: all between the signs, exclusive or.
+fn nmea(raw: &str) -> bool {
+    let sentence = raw.trim_start_matches('$').split_once('*');
+    let sum = |body: &str| body.bytes().fold(0u8, |sum, byte| sum ^ byte);
+    sentence.is_some_and(|(body, digits)| u8::from_str_radix(digits, 16) == Ok(sum(body)))
 }
 
 impl Range {

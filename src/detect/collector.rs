@@ -12,6 +12,7 @@ use super::detector::{Detector, Finder, Needs};
 use super::fold::{self, Folded};
 use super::identity::{Identifier, Record};
 use super::key::KeyInfo;
+use super::listed::Listing;
 use super::record::{self, Frame, Named, Register, Waiting};
 use super::scan::{self, Hit, Target};
 use super::tally::Tallies;
@@ -26,23 +27,24 @@ const DEPTH: usize = 512;
 /// Takes in one message.
 #[derive(Debug)]
 pub struct Collector<'d> {
-    detectors: &'d Detectors,
+    pub(super) detectors: &'d Detectors,
     today: Date,
-    tools: Tools,
-    frames: Vec<Frame>,
+    pub(super) tools: Tools,
+    pub(super) frames: Vec<Frame>,
     /// Containers deeper than are followed.
     deeper: usize,
-    tallies: Tallies,
-    register: Register<'d>,
+    pub(super) tallies: Tallies,
+    pub(super) register: Register<'d>,
     cluster: Cluster,
+    pub(super) listing: Listing,
 }
 
 /// Identifiers in plain text that stand close together.
 #[derive(Debug, Default)]
-struct Cluster {
-    record: Record,
-    start: u64,
-    end: u64,
+pub(super) struct Cluster {
+    pub(super) record: Record,
+    pub(super) start: u64,
+    pub(super) end: u64,
 }
 
 /// A hit with what is needed to write it down.
@@ -67,6 +69,7 @@ impl<'d> Collector<'d> {
             tallies: Tallies::new(keep),
             register: Register::new(key),
             cluster: Cluster::default(),
+            listing: Listing::default(),
         }
     }
 
@@ -77,6 +80,7 @@ impl<'d> Collector<'d> {
             self.close();
         }
         self.end_cluster();
+        self.take_copies();
         self.detectors.toolbox.put_back(self.tools);
         self.tallies.finish(self.register.people)
     }
@@ -114,6 +118,7 @@ impl<'d> Collector<'d> {
             }
         }
         self.tools.scratch.hits = hits;
+        self.take_listed(piece, text, folded, &mut personal);
         if !personal.is_empty() {
             self.place(piece, personal, whole);
         }
@@ -171,7 +176,7 @@ impl<'d> Collector<'d> {
     }
 
     /// Whether a record stands around the innermost container.
-    fn is_inside_record(&self) -> bool {
+    pub(super) fn is_inside_record(&self) -> bool {
         self.frames.iter().rev().skip(1).any(Frame::is_record)
     }
 
@@ -265,19 +270,19 @@ impl Cluster {
 
     fn absorb(&mut self, next: Cluster) {
         self.record.absorb(next.record);
-        self.end = next.end;
+        self.end = self.end.max(next.end);
     }
 
     /// Whether what begins at `start` still belongs to it.
     fn goes_on_with(&self, start: u64, record: &Record) -> bool {
-        let near = !self.record.is_empty() && start >= self.end && start - self.end <= NEAR;
+        let near = !self.record.is_empty() && start >= self.start && start <= self.end + NEAR;
         near && record.identifiers.iter().all(|identifier| self.record.admits(identifier))
     }
 }
 
 /// Learns from the location of a piece whether its container is named as a part of what is around it; if no record is
 /// around it, it is not.
-fn name(detectors: &Detectors, frame: &mut Frame, piece: &Piece<'_>, inside: bool) {
+pub(super) fn name(detectors: &Detectors, frame: &mut Frame, piece: &Piece<'_>, inside: bool) {
     if frame.named == Named::Unknown && !inside {
         frame.named = Named::Own;
     } else if frame.named == Named::Unknown {
@@ -338,6 +343,7 @@ impl Sink for Collector<'_> {
         {
             left.into_iter().for_each(|waiting| parent.wait(waiting));
         }
+        self.hand_up(&mut frame);
         record::close(frame, self.frames.last_mut(), &mut self.register);
     }
 
@@ -350,10 +356,11 @@ impl Sink for Collector<'_> {
             None => (piece.report.start.saturating_sub(OVERLAP), (piece.report.end + OVERLAP).min(text.len())),
         };
         self.tools.scratch.hits.clear();
-        let Tools { names, scratch } = &mut self.tools;
+        let Tools { names, scratch, .. } = &mut self.tools;
         let info = names.look_up(&self.detectors.keys, piece.key, self.detectors.scanned);
         scan::scan(self.detectors, &Target { text, from, to, key: info, today: self.today }, scratch);
-        if scratch.hits.is_empty() && info.fields.is_empty() {
+        let listed = !self.detectors.lists.is_empty();
+        if scratch.hits.is_empty() && info.fields.is_empty() && !listed {
             return;
         }
         let info = std::sync::Arc::clone(info);
@@ -362,7 +369,10 @@ impl Sink for Collector<'_> {
             self.take_field(text, &info.fields);
         }
         self.drop_credentials(&info);
-        if !self.tools.scratch.hits.is_empty() {
+        if listed {
+            self.look_up_lists(&piece, text, folded.as_ref());
+        }
+        if !self.tools.scratch.hits.is_empty() || !self.tools.on_lists.is_empty() {
             self.take(&piece, text, folded.as_ref(), whole);
         }
     }

@@ -113,6 +113,7 @@ fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> R
         keys: KeyTable::default(),
         context: ContextTable::default(),
         toolbox: Toolbox::default(),
+        lists: super::DataLists::default(),
         sources: sources.to_vec(),
         hash: digest(sources),
     };
@@ -295,6 +296,7 @@ impl Reader<'_> {
             },
             "true" => ValueShape::True,
             "password" => ValueShape::Password,
+            "any" => ValueShape::Any,
             other => {
                 let diagnostic = self.source.error(span, format!("unknown shape `{other}`"));
                 self.problems.push(diagnostic.suggest(other, shape::NAMES.iter().copied()));

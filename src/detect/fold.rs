@@ -18,6 +18,15 @@ impl Folded {
             behind.checked_sub(1).and_then(|index| self.map.get(index)).copied().unwrap_or((0, 0));
         original + (offset - copied)
     }
+
+    /// The offset in the copy of an offset in the original, or of what comes behind it; nothing behind the end.
+    pub(super) fn copied(&self, offset: usize) -> Option<usize> {
+        let behind = self.map.partition_point(|(_, original)| *original <= offset);
+        let (copied, original) =
+            behind.checked_sub(1).and_then(|index| self.map.get(index)).copied().unwrap_or((0, 0));
+        let next = self.map.get(behind).map_or(self.text.len(), |(copied, _)| *copied);
+        Some((copied + (offset - original)).min(next)).filter(|at| *at < self.text.len())
+    }
 }
 
 /// Folds a text, or nothing if there is nothing to fold.

@@ -17,6 +17,7 @@ const STRENGTH: &[&str] = &[
     "personal.identifier.tax",
     "personal.identifier.health",
     "personal.identifier.driving-licence",
+    ROW,
     "personal.contact.email",
     "personal.contact.phone",
     "personal.financial.card",
@@ -28,10 +29,14 @@ const STRENGTH: &[&str] = &[
     "personal.birth-date",
 ];
 
+/// A row of a list of the organisation's own that says its rows are people. No detector has this category.
+const ROW: &str = "row of a list";
+const LISTED: u8 = 6;
+
 /// The first kind that is an address and not an official number.
-const CONTACT: u8 = 6;
-const NAME: u8 = 13;
-const BIRTH: u8 = 14;
+const CONTACT: u8 = 7;
+const NAME: u8 = 14;
+const BIRTH: u8 = 15;
 
 /// The scheme of given and family names, which make one name together.
 const NAME_PART: &str = "name-part";
@@ -54,6 +59,14 @@ impl Identifier {
         let kind = STRENGTH.iter().position(|path| *path == detector.category.as_str())? as u8;
         let value = normal(detector, raw, kind);
         (!value.is_empty()).then(|| Identifier { kind, scheme: Arc::clone(&detector.scheme), value })
+    }
+}
+
+impl Identifier {
+    /// The identifier that a row of a list is.
+    pub(super) fn of_row(list: &Arc<str>, row: [u8; 6]) -> Identifier {
+        let value = row.iter().map(|byte| format!("{byte:02x}")).collect();
+        Identifier { kind: LISTED, scheme: Arc::clone(list), value }
     }
 }
 

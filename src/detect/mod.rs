@@ -60,6 +60,10 @@ mod record;
 
 mod tally;
 
+mod lists;
+
+mod listed;
+
 mod collector;
 
 mod tools;
@@ -78,6 +82,7 @@ use detector::{Detector, Needs};
 
 pub use collector::Collector;
 pub use examples::Examples;
+pub use lists::{COLUMNS, DataLists, ListFile, ListKey, ListKind, Made, Maker, Passed, Use};
 
 /// How much text a block must carry before and behind the part it reports: the longest match and its context.
 pub const OVERLAP: usize = automaton::LONGEST + context::REACH + context::AHEAD;
@@ -94,6 +99,10 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("detectors/world.toml", include_str!("../../rules/detectors/world.toml")),
     ("detectors/email.toml", include_str!("../../rules/detectors/email.toml")),
     ("detectors/fields.toml", include_str!("../../rules/detectors/fields.toml")),
+    ("detectors/geo.toml", include_str!("../../rules/detectors/geo.toml")),
+    ("detectors/health.toml", include_str!("../../rules/detectors/health.toml")),
+    ("detectors/genomic.toml", include_str!("../../rules/detectors/genomic.toml")),
+    ("detectors/biometric.toml", include_str!("../../rules/detectors/biometric.toml")),
     ("detectors/secrets.toml", include_str!("../../rules/detectors/secrets.toml")),
     ("detectors/tokens.toml", include_str!("../../rules/detectors/tokens.toml")),
     ("detectors/marks.toml", include_str!("../../rules/detectors/marks.toml")),
@@ -114,6 +123,8 @@ pub struct Detectors {
     keys: key::KeyTable,
     context: context::ContextTable,
     toolbox: tools::Toolbox,
+    /// The organisation's own.
+    lists: DataLists,
     sources: Vec<Source>,
     hash: String,
 }
@@ -196,6 +207,16 @@ impl Detectors {
     /// Never in a released build: a test compiles them.
     pub fn builtin() -> Result<Detectors, Vec<Diagnostic>> {
         Detectors::compile(&BUILTIN.iter().map(|(name, text)| Source::new(*name, *text)).collect::<Vec<_>>())
+    }
+
+    /// Looks at the organisation's own lists as well.
+    pub fn with_lists(self, lists: DataLists) -> Detectors {
+        Detectors { lists, ..self }
+    }
+
+    /// The organisation's own lists.
+    pub fn lists(&self) -> &DataLists {
+        &self.lists
     }
 
     /// Begins to take in a message. People are known by digests under `key`.

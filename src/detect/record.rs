@@ -14,6 +14,7 @@ use crate::transfer::{Category, CategorySet, Container, Digest, DigestKey};
 use super::Finding;
 use super::detector::Needs;
 use super::identity::{Identifier, Record};
+use super::lists::Company;
 use super::people::People;
 
 /// Parts of one person a container waits for, and records without identity.
@@ -50,6 +51,8 @@ pub(super) struct Frame {
     pub(super) named: Named,
     pub(super) record: Record,
     pub(super) waiting: Vec<Waiting>,
+    /// Values of lists that count only together.
+    pub(super) company: Option<Box<Company>>,
     parts: Vec<Record>,
     nameless: Vec<CategorySet>,
     /// People that nested containers turned out to be.
@@ -108,6 +111,7 @@ impl Frame {
             named: Named::Unknown,
             record: Record::default(),
             waiting: Vec::new(),
+            company: None,
             parts: Vec::new(),
             nameless: Vec::new(),
             nested: 0,
@@ -132,6 +136,7 @@ impl Frame {
     pub(super) fn idle(&self) -> Option<(Option<Digest>, u32)> {
         let idle =
             self.record.is_empty() && self.parts.is_empty() && self.nameless.is_empty() && self.waiting.is_empty();
+        let idle = idle && self.company.is_none();
         idle.then_some((self.last, self.nested))
     }
 

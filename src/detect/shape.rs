@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 /// Names a detector file may use.
-pub(super) const NAMES: &[&str] = &["email", "name", "date", "address", "text", "number", "true", "password"];
+pub(super) const NAMES: &[&str] = &["email", "name", "date", "address", "text", "number", "true", "password", "any"];
 
 /// Longest local part and longest host of an address (RFC 5321).
 const LOCAL: usize = 64;
@@ -36,6 +36,8 @@ pub(super) enum ValueShape {
     True,
     /// Something that could be a password.
     Password,
+    /// Anything at all.
+    Any,
 }
 
 impl Email {
@@ -122,6 +124,7 @@ impl ValueShape {
             ValueShape::Text => text.chars().filter(|c| c.is_alphabetic()).take(2).count() == 2 || has_han(text),
             ValueShape::Number { min, max, decimals } => number_fits(text, *min, *max, *decimals),
             ValueShape::True => false,
+            ValueShape::Any => true,
             ValueShape::Password => {
                 (4..=256).contains(&text.len()) && !text.contains(char::is_whitespace) && !text.starts_with("${")
             }

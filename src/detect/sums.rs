@@ -20,6 +20,7 @@ pub(super) fn check(raw: &RawCheck) -> Result<Check, String> {
         "one-repeat" => only(raw, &[]).map(|()| Rule::OneRepeat)?,
         "mrz" => only(raw, &[]).map(|()| Rule::Mrz)?,
         "mixed" => only(raw, &[]).map(|()| Rule::Mixed)?,
+        "nmea" => only(raw, &[]).map(|()| Rule::Nmea)?,
         "entropy" => only(raw, &["bits"]).map(|()| Rule::Entropy(raw.bits.unwrap_or(3.0)))?,
         "iban" => only(raw, &["lengths"]).map(|()| Rule::Iban(raw.lengths.clone().unwrap_or_default()))?,
         "weighted" => weighted(raw)?,

@@ -104,6 +104,17 @@ impl Keys {
         }
     }
 
+    /// Reads the key, and makes none.
+    ///
+    /// # Errors
+    /// It is not there, is not a key, or may be read by others than its owner.
+    pub fn find(directory: &Path, source: &KeySource) -> io::Result<Keys> {
+        match source {
+            KeySource::State => Keys::read(&directory.join(FILE)),
+            named => Keys::load(directory, named),
+        }
+    }
+
     /// What detection makes digests with.
     pub fn first(&self) -> DigestKey {
         self.secrets.first().map_or_else(DigestKey::ephemeral, DigestKey::new)

@@ -20,9 +20,9 @@ fn answer(output: &Output) -> Value {
 #[test]
 fn every_command_explains_itself_with_an_example() {
     let overview = in_clean_directory(&["--help"], "").success();
-    for command in
-        ["serve", "demo", "check", "scan", "where", "decide", "test", "replay", "laws", "audit", "ca", "trust"]
-    {
+    for command in [
+        "serve", "demo", "check", "scan", "list", "where", "decide", "test", "replay", "laws", "audit", "ca", "trust",
+    ] {
         assert!(overview.contains(command), "{command} is not listed: {overview}");
         let help = in_clean_directory(&[command, "--help"], "").success();
         assert!(help.contains(&format!("tidegate {command}")), "{command}: no example in {help}");

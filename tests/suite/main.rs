@@ -50,6 +50,14 @@ mod counsel; // what decide says, and that it is so
 
 mod importers; // lists of recipients
 
+mod lists; // of the organisation's own records, words, documents
+
+mod structures; // genomes, health records, biometric records, places
+
+mod scanning; // files, directories, pipes
+
+mod precision; // what looks like data about people and is none
+
 mod replay; // recorded transfers under candidate rules
 
 mod documents; // the README keeps its word

@@ -58,7 +58,8 @@ fn near_limit(section: &Section<'_>) -> f64 {
     written.map_or(NEAR, |percent| percent.value.min(100) as f64 / 100.0)
 }
 
-fn key<'d>(section: &Section<'d>, reading: &Reading<'d>) -> KeySource {
+/// Where the key is that people are digested with.
+pub(super) fn key<'d>(section: &Section<'d>, reading: &Reading<'d>) -> KeySource {
     let file = section.at("key_file", value::path);
     let variable = section.at("key_variable", value::text);
     match (file, variable) {

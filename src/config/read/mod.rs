@@ -7,6 +7,8 @@ mod bounds;
 
 mod counting;
 
+mod data_lists;
+
 mod doors;
 
 mod holdings;
@@ -22,7 +24,9 @@ use super::document::{At, Document, Section};
 use super::lists::ImporterLists;
 use super::settings::{Admin, Exporter, Interception, Settings};
 use super::{Origin, value};
+use crate::detect::DataLists;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::ledger::KeySource;
 use crate::place::Declaration;
 use crate::policy::{FactSet, Mechanism, Packs};
 use crate::transfer::{Country, Mode};
@@ -52,6 +56,7 @@ pub(super) struct Written {
     pub(super) settings: Settings,
     pub(super) importers: Vec<Importer>,
     pub(super) lists: ImporterLists,
+    pub(super) data_lists: DataLists,
     pub(super) declarations: Vec<Declaration>,
     pub(super) mechanisms: Vec<Mechanism>,
     pub(super) places: Places,
@@ -67,16 +72,26 @@ pub(super) struct Places {
 
 const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("observe", Mode::Observe)];
 
+/// The state directory and where the key is, which some commands need of a file that has other parts to mend.
+pub(super) fn key<'d>(top: &Section<'d>, reading: &Reading<'d>) -> (PathBuf, KeySource) {
+    (state(top, reading), counting::key(&top.section("ledger", "[ledger]"), reading))
+}
+
+fn state<'d>(top: &Section<'d>, reading: &Reading<'d>) -> PathBuf {
+    let state = top.get("state", value::path);
+    state.map_or_else(|| PathBuf::from("tidegate-state"), |path| reading.path(&path))
+}
+
 /// Reads every section but `rules` and `[packs]`.
 pub(super) fn file<'d>(top: &Section<'d>, reading: &Reading<'d>, origin: &Origin) -> Written {
-    let state = top.get("state", value::path);
-    let state = state.map_or_else(|| PathBuf::from("tidegate-state"), |path| reading.path(&path));
+    let state = state(top, reading);
     let listeners = doors::listeners(top, reading);
     let interception = doors::interception(top, reading, &listeners, &state);
     let lists = lists::lists(top, reading);
     let (importers, declarations) = parties::importers(top, reading, !lists.is_empty());
     lists::warn_of_contradictions(&lists, &importers, reading);
     let (ledger, near_limit) = counting::ledger(top, reading);
+    let data_lists = data_lists::lists(top, reading, &state, &ledger.key);
     let settings = Settings {
         mode: top.word("mode", MODES).unwrap_or(Mode::Enforce),
         exporter: parties::exporter(top, reading, origin.from),
@@ -100,6 +115,7 @@ pub(super) fn file<'d>(top: &Section<'d>, reading: &Reading<'d>, origin: &Origin
         settings,
         importers,
         lists,
+        data_lists,
         declarations,
         mechanisms: holdings::mechanisms(top, reading),
         places: places(top, reading),

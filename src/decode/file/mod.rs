@@ -1,4 +1,5 @@
-//! Files with an inner order of their own, held whole as far as that is needed: PDF, images, databases.
+//! Files with an inner order of their own, held whole as far as that is needed: PDF, images, databases, biometric
+//! records.
 
 use std::io;
 
@@ -12,6 +13,8 @@ pub(super) mod image;
 pub(super) mod pdf;
 
 pub(super) mod sqlite;
+
+pub(super) mod template;
 
 /// Largest file that is held to be read. A larger one is opaque.
 const HELD: usize = 32 * 1024 * 1024;
