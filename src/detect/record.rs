@@ -50,6 +50,8 @@ pub(super) struct Frame {
     pub(super) named: Named,
     pub(super) record: Record,
     pub(super) waiting: Vec<Waiting>,
+    /// Numbers in it whose column is not decided.
+    pub(super) undecided: Vec<u32>,
     parts: Vec<Record>,
     nameless: Vec<CategorySet>,
     /// People that nested containers turned out to be.
@@ -86,6 +88,11 @@ impl<'k> Register<'k> {
         (people.last().copied(), u32::try_from(people.len()).unwrap_or(u32::MAX))
     }
 
+    /// Who a record is about, if something in it says so.
+    pub(super) fn who(&self, record: &Record) -> Option<Digest> {
+        record.people(self.key).last().copied()
+    }
+
     /// Enters somebody of whom nothing is known that would tell them from others.
     fn enter_nameless(&mut self, categories: CategorySet) {
         let nonce = *self.nonce.get_or_insert_with(|| {
@@ -108,6 +115,7 @@ impl Frame {
             named: Named::Unknown,
             record: Record::default(),
             waiting: Vec::new(),
+            undecided: Vec::new(),
             parts: Vec::new(),
             nameless: Vec::new(),
             nested: 0,
