@@ -32,7 +32,10 @@ impl Calendar {
         let (Some(year), Some(month), Some(day)) = (number(b'Y'), number(b'M'), number(b'D')) else {
             return false;
         };
-        let full_year = self.format.bytes().filter(|&kind| kind == b'Y').count() == 4;
+        let written = self.format.bytes().filter(|&kind| kind == b'Y').count();
+        // Three digits leave out the thousands: 990 is 1990, 006 is 2006.
+        let year = if written == 3 { year + if year < 850 { 2000 } else { 1000 } } else { year };
+        let full_year = written >= 3;
         let days = || std::iter::once(0).chain(self.day_add.iter().copied()).map(|added| day - added);
         let mut months = std::iter::once(0).chain(self.month_add.iter().copied()).map(|added| month - added);
         // Two digits of a year do not say the century; 1900 + year has every leap day but that of 2000.

@@ -13,6 +13,7 @@ use super::calendar::Calendar;
 /// Names a detector file may use, for suggestions.
 pub(super) const NAMES: &[&str] = &[
     "luhn",
+    "isin",
     "verhoeff",
     "mod97",
     "mod11-10",
@@ -28,14 +29,18 @@ pub(super) const NAMES: &[&str] = &[
     "mrz",
     "entropy",
     "mixed",
+    "vkn",
     "nmea",
+    "either",
 ];
 
 /// One check and when it applies.
 #[derive(Debug)]
 pub(super) struct Check {
-    /// First characters it applies to; empty means any.
+    /// Characters it applies to; empty means any.
     pub(super) when: String,
+    /// Where they stand in the compact value.
+    pub(super) when_at: usize,
     /// Length of the compact value it applies to.
     pub(super) length: Option<usize>,
     pub(super) rule: Rule,
@@ -45,9 +50,11 @@ pub(super) struct Check {
 #[derive(Debug)]
 pub(super) enum Rule {
     /// Luhn over a range.
-    Luhn { from: usize, to: Option<usize> },
-    /// Verhoeff over everything.
-    Verhoeff,
+    Luhn(Box<Luhn>),
+    /// ISO 6166: Luhn over everything, letters as two digits.
+    Isin,
+    /// Verhoeff over everything, or everything but one place.
+    Verhoeff { skip: Option<usize> },
     /// ISO 7064 mod 97-10 over everything, letters as two digits.
     Mod97,
     /// ISO 7064 mod 11,10 over everything.
@@ -74,8 +81,25 @@ pub(super) enum Rule {
     Entropy(f64),
     /// Letters and digits both occur.
     Mixed,
-    /// The bytes between `$` and `*`, exclusive or, are the hexadecimal number at the end (NMEA 0183).
+    /// The check digit of the Turkish tax number.
+    Vkn,
+    /// NMEA 0183: the exclusive or of all bytes between `$` and `*`.
     Nmea,
+    /// All checks of one of these lists hold.
+    Either(Vec<Vec<Check>>),
+}
+
+/// A Luhn sum over a part of the value, in an alphabet of any size.
+#[derive(Debug)]
+pub(super) struct Luhn {
+    pub(super) from: usize,
+    pub(super) to: Option<usize>,
+    /// A place that is left out.
+    pub(super) skip: Option<usize>,
+    /// What a prefix that is not written adds to the sum.
+    pub(super) add: usize,
+    pub(super) modulus: usize,
+    pub(super) values: Values,
 }
 
 /// Digits from `low` to `high` in front, and lengths of the whole.
@@ -91,12 +115,16 @@ pub(super) struct Range {
 pub(super) struct Weighted {
     pub(super) from: usize,
     pub(super) weights: Vec<i64>,
+    /// The weights end before the last character, which is the check character.
+    pub(super) right: bool,
     pub(super) modulus: i64,
     pub(super) add: i64,
     /// Values of characters at odd places, and at even ones.
     pub(super) values: [Values; 2],
     /// The products' digits are summed.
     pub(super) cross_sums: bool,
+    /// Places of weights whose product adds its tens once more.
+    pub(super) carries: Vec<usize>,
     pub(super) outcome: Outcome,
 }
 
@@ -159,19 +187,30 @@ pub(super) enum Rest {
 impl Check {
     /// Whether the value passes, or the check has nothing to say about it.
     pub(super) fn passes(&self, raw: &str, compact: &str, today: Date) -> bool {
-        let applies = (self.when.is_empty() || compact.chars().next().is_some_and(|first| self.when.contains(first)))
-            && self.length.is_none_or(|length| length == compact.len());
+        let stands =
+            || compact.as_bytes().get(self.when_at).is_some_and(|&byte| self.when.contains(char::from(byte)));
+        let applies = (self.when.is_empty() || stands()) && self.length.is_none_or(|length| length == compact.len());
         !applies || self.rule.holds(raw, compact, today)
+    }
+
+    /// Whether it is a check digit or check character, which few random values have.
+    pub(super) fn is_sum(&self) -> bool {
+        self.when.is_empty()
+            && match &self.rule {
+                Rule::Luhn(_) | Rule::Isin | Rule::Verhoeff { .. } | Rule::Mod97 | Rule::Mod1110 | Rule::Vkn => true,
+                Rule::Weighted(_) | Rule::Number(_) | Rule::Iban(_) => true,
+                Rule::Either(ways) => ways.iter().all(|checks| checks.iter().any(Check::is_sum)),
+                _ => false,
+            }
     }
 }
 
 impl Rule {
     fn holds(&self, raw: &str, compact: &str, today: Date) -> bool {
         match self {
-            Rule::Luhn { from, to } => {
-                compact.get(*from..to.unwrap_or(compact.len())).is_some_and(|digits| luhn(digits.as_bytes()))
-            }
-            Rule::Verhoeff => verhoeff(compact.as_bytes()),
+            Rule::Luhn(luhn) => luhn.holds(compact),
+            Rule::Isin => isin(compact),
+            Rule::Verhoeff { skip } => verhoeff(from_the_right(compact, *skip)),
             Rule::Mod97 => mod97(compact.bytes()) == Some(1),
             Rule::Mod1110 => mod11_10(compact.as_bytes()),
             Rule::Weighted(weighted) => weighted.holds(compact),
@@ -189,20 +228,36 @@ impl Rule {
             Rule::Iban(lengths) => iban(compact, lengths),
             Rule::Mrz => super::travel::zone_holds(raw),
             Rule::Entropy(bits) => entropy(raw) >= *bits,
-            Rule::Nmea => nmea(raw),
             Rule::Mixed => {
                 compact.bytes().any(|byte| byte.is_ascii_digit())
                     && compact.bytes().any(|byte| byte.is_ascii_alphabetic())
+            }
+            Rule::Vkn => vkn(compact.as_bytes()),
+            Rule::Nmea => nmea(raw),
+            Rule::Either(ways) => {
+                ways.iter().any(|checks| checks.iter().all(|check| check.passes(raw, compact, today)))
             }
         }
     }
 }
 
-/// The checksum of a sentence: all between the signs, exclusive or.
-fn nmea(raw: &str) -> bool {
-    let sentence = raw.trim_start_matches('$').split_once('*');
-    let sum = |body: &str| body.bytes().fold(0u8, |sum, byte| sum ^ byte);
-    sentence.is_some_and(|(body, digits)| u8::from_str_radix(digits, 16) == Ok(sum(body)))
+impl Luhn {
+    /// From the right, every second value doubled; what does not fit in one character is summed as two.
+    fn holds(&self, compact: &str) -> bool {
+        let Some(part) = compact.get(self.from..self.to.unwrap_or(compact.len())) else {
+            return false;
+        };
+        let sum = from_the_right(part, self.skip).enumerate().try_fold(self.add, |sum, (place, byte)| {
+            let value = usize::try_from(self.values.of(byte)?).ok()? * if place % 2 == 1 { 2 } else { 1 };
+            Some(sum + value / self.modulus + value % self.modulus)
+        });
+        part.len() > 1 && sum.is_some_and(|sum| sum.is_multiple_of(self.modulus))
+    }
+}
+
+/// The characters of a value, the last first, but for one place.
+fn from_the_right(compact: &str, skip: Option<usize>) -> impl Iterator<Item = u8> {
+    compact.bytes().enumerate().rev().filter(move |(place, _)| Some(*place) != skip).map(|(_, byte)| byte)
 }
 
 impl Range {
@@ -217,25 +272,38 @@ impl Range {
 
 impl Weighted {
     fn holds(&self, compact: &str) -> bool {
-        let mut sum = self.add;
-        let mut characters = compact.bytes().skip(self.from);
-        let [odd, even] = &self.values;
-        for (weight, values) in self.weights.iter().zip([odd, even].into_iter().cycle()) {
-            let Some(value) = characters.next().and_then(|byte| values.of(byte)) else {
-                return false;
-            };
-            let product = weight * value;
-            sum += if self.cross_sums { product / 10 + product % 10 } else { product };
-        }
-        let remainder = sum.rem_euclid(self.modulus);
+        let Some(remainder) = self.remainder(compact) else {
+            return false;
+        };
         match &self.outcome {
             Outcome::Remainder(wanted) => remainder == *wanted,
             Outcome::Table { at, table } => {
+                let written = if self.right { compact.bytes().last() } else { compact.as_bytes().get(*at).copied() };
                 let expected = usize::try_from(remainder).ok().and_then(|index| table.get(index));
-                expected
-                    .is_some_and(|&expected| compact.as_bytes().get(*at).copied().map(char::from) == Some(expected))
+                expected.is_some() && written.map(char::from).as_ref() == expected
             }
         }
+    }
+
+    /// What is left of the sum; nothing if a character that counts is missing or has no value.
+    fn remainder(&self, compact: &str) -> Option<i64> {
+        // Numbers without leading zeros are as long as they are: the weights are those nearest to the check character.
+        let surplus = if self.right { (self.weights.len() + 1).checked_sub(compact.len())? } else { 0 };
+        let [odd, even] = &self.values;
+        let mut characters = compact.bytes().skip(self.from);
+        let weights = self.weights.iter().skip(surplus).zip([odd, even].into_iter().cycle());
+        let sum = weights.enumerate().try_fold(self.add, |sum, (place, (weight, values))| {
+            let product = weight * values.of(characters.next()?)?;
+            let tens = product / 10;
+            Some(
+                sum + match self.cross_sums {
+                    true => tens + product % 10,
+                    false if self.carries.contains(&place) => product + tens,
+                    false => product,
+                },
+            )
+        });
+        sum.map(|sum| sum.rem_euclid(self.modulus))
     }
 }
 
@@ -277,17 +345,45 @@ fn digit(byte: u8) -> Option<u32> {
     char::from(byte).to_digit(10)
 }
 
-/// Luhn: from the right, every second digit doubled.
-pub(super) fn luhn(digits: &[u8]) -> bool {
-    let sum = digits.iter().rev().enumerate().try_fold(0, |sum, (place, &byte)| {
-        let value = digit(byte)? * if place % 2 == 1 { 2 } else { 1 };
-        Some(sum + value / 10 + value % 10)
+/// ISO 6166: the digits of all characters in base 36, from the right every second doubled.
+fn isin(compact: &str) -> bool {
+    let mut digits = Vec::with_capacity(2 * compact.len());
+    for character in compact.chars() {
+        match character.to_digit(36) {
+            Some(value) if value < 10 => digits.push(value),
+            Some(value) => digits.extend([value / 10, value % 10]),
+            None => return false,
+        }
+    }
+    let doubled =
+        |(place, &value): (usize, &u32)| if place % 2 == 1 { value * 2 / 10 + value * 2 % 10 } else { value };
+    digits.len() > 1 && digits.iter().rev().enumerate().map(doubled).sum::<u32>().is_multiple_of(10)
+}
+
+/// The tax number of Turkey (vergi kimlik numarası): each of nine digits is raised by its distance from the end, then
+/// multiplied by two to that power modulo 9.
+fn vkn(digits: &[u8]) -> bool {
+    let Some((&last, body)) = digits.split_last().filter(|(_, body)| body.len() == 9) else {
+        return false;
+    };
+    let sum = body.iter().zip(0..).try_fold(0, |sum, (&byte, place)| {
+        let raised = (digit(byte)? + 9 - place) % 10;
+        let product = raised * 2u32.pow(9 - place) % 9;
+        Some(sum + if raised != 0 && product == 0 { 9 } else { product })
     });
-    digits.len() > 1 && sum.is_some_and(|sum: u32| sum.is_multiple_of(10))
+    sum.is_some_and(|sum: u32| digit(last) == Some((10 - sum % 10) % 10))
+}
+
+/// The sum behind the star of a sentence of a satellite receiver.
+fn nmea(raw: &str) -> bool {
+    let Some((sentence, sum)) = raw.strip_prefix('$').and_then(|rest| rest.split_once('*')) else {
+        return false;
+    };
+    u8::from_str_radix(sum, 16) == Ok(sentence.bytes().fold(0, |sum, byte| sum ^ byte))
 }
 
 /// Verhoeff, by composing permutations in the dihedral group of ten elements.
-fn verhoeff(digits: &[u8]) -> bool {
+fn verhoeff(from_the_right: impl Iterator<Item = u8>) -> bool {
     const PERMUTATION: [u32; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
     let product = |a: u32, b: u32| match (a < 5, b < 5) {
         (true, true) => (a + b) % 5,
@@ -295,7 +391,7 @@ fn verhoeff(digits: &[u8]) -> bool {
         (false, true) => (a - 5 + 5 - b) % 5 + 5,
         (false, false) => (a + 5 - b) % 5,
     };
-    let total = digits.iter().rev().enumerate().try_fold(0, |total, (place, &byte)| {
+    let total = from_the_right.enumerate().try_fold(0, |total, (place, byte)| {
         let permuted = (0..place % 8).try_fold(digit(byte)?, |value, _| PERMUTATION.get(value as usize).copied())?;
         Some(product(total, permuted))
     });
@@ -359,8 +455,10 @@ mod tests {
 
     #[test]
     fn named_algorithms_know_their_published_values() {
-        assert!(luhn(b"4111111111111111") && !luhn(b"4111111111111112"));
-        assert!(verhoeff(b"234123412346") && !verhoeff(b"234123412347"));
+        assert!(isin("US0378331005") && !isin("US0378331004"));
+        assert!(vkn(b"4540536920") && !vkn(b"4540536921"));
+        assert!(nmea("$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47") && !nmea("$GPGGA,1*48"));
+        assert!(verhoeff("234123412346".bytes().rev()) && !verhoeff("234123412347".bytes().rev()));
         assert!(mod11_10(b"33392005961") && !mod11_10(b"33392005962"));
         assert!(one_repeat(b"36574261809") && !one_repeat(b"36554266806"));
     }

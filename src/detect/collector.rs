@@ -4,10 +4,13 @@
 //! In text without a container every identifier is a person, except that identifiers of different kinds which stand
 //! close together are one person's.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
 use crate::transfer::{Container, DigestKey, Piece, Sink};
 
+use super::column::{Columns, Kept, Place, Verdict};
 use super::detector::{Detector, Finder, Needs};
 use super::fold::{self, Folded};
 use super::identity::{Identifier, Record};
@@ -17,7 +20,7 @@ use super::record::{self, Frame, Named, Register, Waiting};
 use super::scan::{self, Hit, Target};
 use super::tally::Tallies;
 use super::tools::Tools;
-use super::{Detectors, Finding, Findings, Keep, OVERLAP, overlap, period};
+use super::{Detectors, Finding, Findings, Keep, OVERLAP, column, overlap, period};
 
 /// How far apart identifiers of one person may stand in plain text, in bytes.
 const NEAR: u64 = 120;
@@ -37,6 +40,7 @@ pub struct Collector<'d> {
     pub(super) register: Register<'d>,
     cluster: Cluster,
     pub(super) listing: Listing,
+    columns: Columns,
 }
 
 /// Identifiers in plain text that stand close together.
@@ -70,6 +74,7 @@ impl<'d> Collector<'d> {
             register: Register::new(key),
             cluster: Cluster::default(),
             listing: Listing::default(),
+            columns: Columns::default(),
         }
     }
 
@@ -105,7 +110,10 @@ impl<'d> Collector<'d> {
             let Some(spotted) = self.spotted(piece, text, folded, *hit) else {
                 continue;
             };
-            if matches!(spotted.detector.needs, Needs::Person | Needs::Partner(_)) {
+            if spotted.detector.needs == Needs::Row && piece.key.is_some() {
+                continue;
+            }
+            if matches!(spotted.detector.needs, Needs::Person | Needs::Row | Needs::Partner(_)) {
                 self.wait(piece, &spotted);
                 continue;
             }
@@ -147,7 +155,7 @@ impl<'d> Collector<'d> {
     fn finding(&self, piece: &Piece<'_>, spotted: &Spotted<'_>) -> Option<Finding> {
         (self.tallies.keep >= Keep::Findings).then(|| Finding {
             category: spotted.category,
-            detector: std::sync::Arc::clone(&spotted.detector.id),
+            detector: Arc::clone(&spotted.detector.id),
             confidence: spotted.hit.confidence,
             r#where: if self.tallies.keep == Keep::Values { piece.at.exact() } else { piece.at.shown() },
             start: spotted.start,
@@ -236,6 +244,100 @@ impl<'d> Collector<'d> {
         }
     }
 
+    /// Looks at a value in which nothing was found as one of its column.
+    fn take_in_column(&mut self, piece: &Piece<'_>, text: &str, info: &Arc<KeyInfo>) {
+        let Some(column) = self.column(piece, info) else {
+            return;
+        };
+        let value = text.trim();
+        let start = text.len() - text.trim_start().len();
+        let keep = self.tallies.keep;
+        let place = || {
+            let start = piece.offset + start as u64;
+            let r#where = if keep == Keep::Values { piece.at.exact() } else { piece.at.shown() };
+            (keep >= Keep::Findings).then(|| Place { r#where, start, end: start + value.len() as u64 })
+        };
+        let detector = match self.columns.take(column, value, self.detectors, self.today, place) {
+            Verdict::Nobody => return,
+            Verdict::Waits(serial) => {
+                self.frames.last_mut().into_iter().for_each(|frame| frame.undecided.push(serial));
+                return;
+            }
+            Verdict::Member(detector) => detector,
+            Verdict::Decides(detector, mut kept) => {
+                let itself = kept.pop_if(|kept| kept.text == value);
+                self.admit(piece, detector, kept);
+                if itself.is_none() {
+                    return;
+                }
+                detector
+            }
+        };
+        let confidence = self.detectors.list.get(detector).map_or(0.0, column_confidence);
+        self.tools.scratch.hits.push(Hit { detector, start, end: start + value.len(), confidence });
+    }
+
+    /// What tells the column of a piece from others: its name, or its place in a row or list without names. Text that no
+    /// container repeats, and a name that speaks against numbers of people, make no column.
+    fn column(&self, piece: &Piece<'_>, info: &Arc<KeyInfo>) -> Option<u64> {
+        let mut around = self.frames.iter().rev().map(|frame| frame.container);
+        let (inner, outer) = (around.next()?, around.next());
+        let counted = match inner {
+            Container::Row | Container::Object | Container::Form => true,
+            Container::List => outer == Some(Container::List),
+            _ => return None,
+        };
+        if info.negative || self.deeper > 0 {
+            return None;
+        }
+        // A name already read is known by where it is kept.
+        let name = Arc::as_ptr(info).addr() as u64;
+        let mix = |state: u64, byte: u8| (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let place = if counted && piece.key.is_none() { piece.at.leaf() } else { "" };
+        Some(place.bytes().take(16).fold(name ^ ((piece.at.depth() as u64) << 48), mix))
+    }
+
+    /// Writes down the numbers of a column that has been decided. The people of most records that held them are known.
+    fn admit(&mut self, piece: &Piece<'_>, detector: usize, kept: Vec<Kept>) {
+        let Some(detector) = self.detectors.list.get(detector) else {
+            return;
+        };
+        let location = piece.at.pattern();
+        for kept in kept {
+            self.tallies.add_at(detector.category, location.clone());
+            if let Some(place) = kept.place {
+                self.tallies.keep(Finding {
+                    category: detector.category,
+                    detector: Arc::clone(&detector.id),
+                    confidence: column_confidence(detector),
+                    r#where: place.r#where,
+                    start: place.start,
+                    end: place.end,
+                    value: (self.tallies.keep == Keep::Values).then(|| kept.text.clone()),
+                });
+            }
+            let mut record = Record::default();
+            record.add(detector.category, Identifier::of(detector, &kept.text));
+            match kept.person {
+                Some(person) => self.register.people.add(person, record.categories),
+                None => {
+                    self.register.enter(&record);
+                }
+            }
+        }
+    }
+
+    /// Tells the columns whose record their numbers stood in.
+    fn settle_columns(&mut self) {
+        let Some(frame) = self.frames.last_mut().filter(|frame| !frame.undecided.is_empty()) else {
+            return;
+        };
+        let undecided = std::mem::take(&mut frame.undecided);
+        if let Some(person) = self.register.who(&frame.record) {
+            undecided.into_iter().for_each(|serial| self.columns.cover(serial, person));
+        }
+    }
+
     /// In the head, what the sender proves itself with is meant for the receiver.
     fn drop_credentials(&mut self, info: &KeyInfo) {
         let in_head = self.frames.iter().any(|frame| frame.container == Container::Head);
@@ -280,6 +382,11 @@ impl Cluster {
     }
 }
 
+/// How sure a finding is for which its column speaks: less than if a word does.
+fn column_confidence(detector: &Detector) -> f32 {
+    detector.confidence.context.min(0.75)
+}
+
 /// Learns from the location of a piece whether its container is named as a part of what is around it; if no record is
 /// around it, it is not.
 pub(super) fn name(detectors: &Detectors, frame: &mut Frame, piece: &Piece<'_>, inside: bool) {
@@ -322,6 +429,7 @@ impl Sink for Collector<'_> {
             return;
         }
         self.end_cluster();
+        self.settle_columns();
         if let Some(entered) = self.frames.last().and_then(Frame::idle) {
             // PERF: most containers hold nothing personal, and a frame is large to move.
             self.frames.truncate(self.frames.len() - 1);
@@ -360,10 +468,14 @@ impl Sink for Collector<'_> {
         let info = names.look_up(&self.detectors.keys, piece.key, self.detectors.scanned);
         scan::scan(self.detectors, &Target { text, from, to, key: info, today: self.today }, scratch);
         let listed = !self.detectors.lists.is_empty();
-        if scratch.hits.is_empty() && info.fields.is_empty() && !listed {
+        let columned = whole && column::may_be_number(text);
+        if scratch.hits.is_empty() && info.fields.is_empty() && !columned && !listed {
             return;
         }
-        let info = std::sync::Arc::clone(info);
+        let info = Arc::clone(info);
+        if self.tools.scratch.hits.is_empty() && whole && column::may_be_number(text) {
+            self.take_in_column(&piece, text, &info);
+        }
         overlap::settle(&mut self.tools.scratch.hits);
         if whole && !info.fields.is_empty() {
             self.take_field(text, &info.fields);

@@ -11,6 +11,7 @@ use crate::transfer::{Category, Country};
 
 use super::Detectors;
 use super::automaton::Automaton;
+use super::column;
 use super::context::ContextTable;
 use super::detector::{Confidence, Detector, Example, Finder, Needs, Stands};
 use super::evidence::Demands;
@@ -107,6 +108,7 @@ fn assemble(sources: &[Source], mut drafts: Vec<Draft>, files: &[File<'_>]) -> R
         scanned,
         demands: Demands::default(),
         emails: Vec::new(),
+        checked: Vec::new(),
         prefilter: Prefilter::build(automata(&drafts, false), &marked),
         whole_prefilter: Prefilter::build(automata(&drafts, true), &marked),
         marked,
@@ -153,6 +155,9 @@ fn enter(detectors: &mut Detectors, index: usize, draft: Draft) {
     if is_scanned {
         draft.context.iter().for_each(|words| detectors.context.add(words, index));
         detectors.demands.add(index, &draft.detector);
+        if column::is_checked(&draft.detector) {
+            detectors.checked.push(index);
+        }
         if matches!(draft.detector.finder, Finder::Email(_)) {
             detectors.emails.push(index);
         }
@@ -325,10 +330,11 @@ impl Reader<'_> {
             "context" => Needs::Context,
             "key" => Needs::Key,
             "person" => Needs::Person,
+            "row" => Needs::Row,
             other => match other.strip_prefix("with ") {
                 Some(id) => return (Needs::Nothing, Some((id.to_owned(), self.number, needs.span()))),
                 None => {
-                    let message = format!("`needs` is `context`, `key`, `person` or `with ID`, not `{other}`");
+                    let message = format!("`needs` is `context`, `key`, `person`, `row` or `with ID`, not `{other}`");
                     self.problem(needs.span(), message);
                     Needs::Nothing
                 }
@@ -362,6 +368,9 @@ impl Reader<'_> {
                 "a detector of this shape looks at field names only, not at `context`"
             }
             _ if !raw.near.iter().all(|script| script == "han") => "`near` knows only the script `han`",
+            Some("row") if !raw.fields.is_empty() => {
+                "this detector looks at values without a field name: `fields` say nothing"
+            }
             Some("key") if raw.fields.is_empty() => "this detector needs a key and lists no `fields`",
             Some("context") if raw.fields.is_empty() && raw.context.is_empty() => {
                 "this detector needs context and lists neither `context` nor `fields`"

@@ -169,9 +169,17 @@ impl Context {
         self.read(table, text, low, high);
         let mut near = Near::default();
         let mut behind = Set::default();
+        // A word inside a longer phrase says what the phrase says: `编号` in `档案编号`.
+        let mut said = 0;
         for hit in &self.hits {
             if hit.start >= high {
                 break;
+            }
+            if hit.negative && hit.end <= said {
+                continue;
+            }
+            if !hit.negative {
+                said = said.max(hit.end);
             }
             if hit.end > low && hit.end <= at {
                 near.against |= hit.negative;

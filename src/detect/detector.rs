@@ -64,6 +64,8 @@ pub(super) enum Needs {
     Key,
     /// Other data about a person in the same record.
     Person,
+    /// The same, in a value without a field name.
+    Row,
     /// A finding of another detector (by position) in the same record.
     Partner(usize),
 }

@@ -48,6 +48,8 @@ mod context;
 
 mod evidence;
 
+mod column;
+
 mod overlap;
 
 mod period;
@@ -96,6 +98,8 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("detectors/asia.toml", include_str!("../../rules/detectors/asia.toml")),
     ("detectors/europe.toml", include_str!("../../rules/detectors/europe.toml")),
     ("detectors/americas.toml", include_str!("../../rules/detectors/americas.toml")),
+    ("detectors/business.toml", include_str!("../../rules/detectors/business.toml")),
+    ("detectors/health.toml", include_str!("../../rules/detectors/health.toml")),
     ("detectors/world.toml", include_str!("../../rules/detectors/world.toml")),
     ("detectors/email.toml", include_str!("../../rules/detectors/email.toml")),
     ("detectors/fields.toml", include_str!("../../rules/detectors/fields.toml")),
@@ -116,6 +120,8 @@ pub struct Detectors {
     scanned: usize,
     demands: evidence::Demands,
     emails: Vec<usize>,
+    /// Those whose numbers a whole column speaks for.
+    checked: Vec<usize>,
     /// For texts whose field name speaks for no detector that needs one.
     prefilter: prefilter::Prefilter,
     whole_prefilter: prefilter::Prefilter,
@@ -255,7 +261,7 @@ impl Detectors {
                 Needs::Nothing => (!detector.is_scanned()).then_some("key"),
                 Needs::Context => Some("context"),
                 Needs::Key => Some("key"),
-                Needs::Person => Some("person"),
+                Needs::Person | Needs::Row => Some("person"),
                 Needs::Partner(_) => Some("partner"),
             },
         })

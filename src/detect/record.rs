@@ -53,6 +53,8 @@ pub(super) struct Frame {
     pub(super) waiting: Vec<Waiting>,
     /// Values of lists that count only together.
     pub(super) company: Option<Box<Company>>,
+    /// Numbers in it whose column is not decided.
+    pub(super) undecided: Vec<u32>,
     parts: Vec<Record>,
     nameless: Vec<CategorySet>,
     /// People that nested containers turned out to be.
@@ -89,6 +91,11 @@ impl<'k> Register<'k> {
         (people.last().copied(), u32::try_from(people.len()).unwrap_or(u32::MAX))
     }
 
+    /// Who a record is about, if something in it says so.
+    pub(super) fn who(&self, record: &Record) -> Option<Digest> {
+        record.people(self.key).last().copied()
+    }
+
     /// Enters somebody of whom nothing is known that would tell them from others.
     fn enter_nameless(&mut self, categories: CategorySet) {
         let nonce = *self.nonce.get_or_insert_with(|| {
@@ -112,6 +119,7 @@ impl Frame {
             record: Record::default(),
             waiting: Vec::new(),
             company: None,
+            undecided: Vec::new(),
             parts: Vec::new(),
             nameless: Vec::new(),
             nested: 0,

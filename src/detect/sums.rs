@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::calendar::Calendar;
-use super::checks::{Check, Number, Outcome, Range, Rest, Rule, Values, Weighted};
+use super::checks::{Check, Luhn, Number, Outcome, Range, Rest, Rule, Values, Weighted};
 use super::raw::RawCheck;
 
 /// Letters and digits by value, if a check does not bring its own alphabet.
@@ -12,15 +12,18 @@ const ALPHABET: &str = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /// The check, or what is wrong with it.
 pub(super) fn check(raw: &RawCheck) -> Result<Check, String> {
     let rule = match raw.name.as_str() {
-        "luhn" => only(raw, &["from", "to"]).map(|()| Rule::Luhn { from: raw.from.unwrap_or(0), to: raw.to })?,
-        "verhoeff" => only(raw, &[]).map(|()| Rule::Verhoeff)?,
+        "luhn" => luhn(raw)?,
+        "isin" => only(raw, &[]).map(|()| Rule::Isin)?,
+        "verhoeff" => only(raw, &["skip"]).map(|()| Rule::Verhoeff { skip: raw.skip })?,
+        "vkn" => only(raw, &[]).map(|()| Rule::Vkn)?,
+        "nmea" => only(raw, &[]).map(|()| Rule::Nmea)?,
+        "either" => either(raw)?,
         "mod97" => only(raw, &[]).map(|()| Rule::Mod97)?,
         "mod11-10" => only(raw, &[]).map(|()| Rule::Mod1110)?,
         "varied" => only(raw, &[]).map(|()| Rule::Varied)?,
         "one-repeat" => only(raw, &[]).map(|()| Rule::OneRepeat)?,
         "mrz" => only(raw, &[]).map(|()| Rule::Mrz)?,
         "mixed" => only(raw, &[]).map(|()| Rule::Mixed)?,
-        "nmea" => only(raw, &[]).map(|()| Rule::Nmea)?,
         "entropy" => only(raw, &["bits"]).map(|()| Rule::Entropy(raw.bits.unwrap_or(3.0)))?,
         "iban" => only(raw, &["lengths"]).map(|()| Rule::Iban(raw.lengths.clone().unwrap_or_default()))?,
         "weighted" => weighted(raw)?,
@@ -30,7 +33,37 @@ pub(super) fn check(raw: &RawCheck) -> Result<Check, String> {
         "prefix" | "not" => prefix(raw)?,
         other => return Err(format!("unknown check `{other}`")),
     };
-    Ok(Check { when: raw.when.clone().unwrap_or_default(), length: raw.length, rule })
+    if raw.when_at.is_some() && raw.when.is_none() {
+        return Err("`when_at` says where the characters of `when` stand, and there is no `when`".to_owned());
+    }
+    let when = raw.when.clone().unwrap_or_default();
+    Ok(Check { when, when_at: raw.when_at.unwrap_or(0), length: raw.length, rule })
+}
+
+fn luhn(raw: &RawCheck) -> Result<Rule, String> {
+    only(raw, &["from", "to", "skip", "add", "alphabet"])?;
+    let alphabet = raw.alphabet.clone().unwrap_or_else(|| "0123456789".to_owned());
+    if alphabet.len() < 2 || !alphabet.is_ascii() {
+        return Err("the `alphabet` of a Luhn sum is two ASCII characters or more".to_owned());
+    }
+    Ok(Rule::Luhn(Box::new(Luhn {
+        from: raw.from.unwrap_or(0),
+        to: raw.to,
+        skip: raw.skip,
+        add: usize::try_from(raw.add.unwrap_or(0)).map_err(|_| "`add` is not negative here")?,
+        modulus: alphabet.len(),
+        values: Values::new(&alphabet, &BTreeMap::new()),
+    })))
+}
+
+fn either(raw: &RawCheck) -> Result<Rule, String> {
+    only(raw, &["of"])?;
+    let ways = raw.of.as_ref().ok_or_else(|| missing(raw, "of"))?;
+    if ways.len() < 2 || ways.iter().any(Vec::is_empty) {
+        return Err("`of` lists two ways or more, and each is a list of checks".to_owned());
+    }
+    let way = |checks: &Vec<RawCheck>| checks.iter().map(check).collect::<Result<Vec<Check>, String>>();
+    ways.iter().map(way).collect::<Result<_, _>>().map(Rule::Either)
 }
 
 /// Refuses parameters that the named check does not read.
@@ -39,13 +72,17 @@ fn only(raw: &RawCheck, known: &[&str]) -> Result<(), String> {
         ("from", raw.from.is_some()),
         ("to", raw.to.is_some()),
         ("at", raw.at.is_some()),
+        ("of", raw.of.is_some()),
+        ("skip", raw.skip.is_some()),
         ("weights", raw.weights.is_some()),
+        ("right", raw.right.is_some()),
         ("modulus", raw.modulus.is_some()),
         ("add", raw.add.is_some()),
         ("alphabet", raw.alphabet.is_some()),
         ("values", raw.values.is_some()),
         ("values_even", raw.values_even.is_some()),
         ("cross_sums", raw.cross_sums.is_some()),
+        ("carries", raw.carries.is_some()),
         ("table", raw.table.is_some()),
         ("remainder", raw.remainder.is_some()),
         ("prefixed", raw.prefixed.is_some()),
@@ -76,17 +113,26 @@ fn weighted(raw: &RawCheck) -> Result<Rule, String> {
             "from",
             "at",
             "weights",
+            "right",
             "modulus",
             "add",
             "alphabet",
             "values",
             "values_even",
             "cross_sums",
+            "carries",
             "table",
             "remainder",
         ],
     )?;
     let weights = raw.weights.clone().ok_or_else(|| missing(raw, "weights"))?;
+    let right = raw.right.unwrap_or(false);
+    if right && (raw.from.is_some() || raw.at.is_some()) {
+        return Err("with `right` the weights end before the last character: `from` and `at` say nothing".to_owned());
+    }
+    if raw.cross_sums == Some(true) && raw.carries.is_some() {
+        return Err("`cross_sums` sums the digits of every product: `carries` says nothing".to_owned());
+    }
     let modulus = raw.modulus.filter(|modulus| *modulus > 1).ok_or_else(|| missing(raw, "modulus"))?;
     let from = raw.from.unwrap_or(0);
     let outcome = match (&raw.table, raw.remainder) {
@@ -100,10 +146,12 @@ fn weighted(raw: &RawCheck) -> Result<Rule, String> {
     Ok(Rule::Weighted(Box::new(Weighted {
         from,
         weights,
+        right,
         modulus,
         add: raw.add.unwrap_or(0),
         values: values(raw),
         cross_sums: raw.cross_sums.unwrap_or(false),
+        carries: raw.carries.clone().unwrap_or_default(),
         outcome,
     })))
 }

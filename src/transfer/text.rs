@@ -137,6 +137,11 @@ impl Locator {
         self.line = line;
     }
 
+    /// The last step, as it is written in the path: it can be a value.
+    pub fn leaf(&self) -> &str {
+        self.steps.last().and_then(|step| self.path.get(step.start + 1..)).unwrap_or("")
+    }
+
     /// How many steps deep.
     pub fn depth(&self) -> usize {
         self.steps.len()

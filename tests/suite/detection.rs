@@ -32,6 +32,8 @@ struct Case {
     text: Option<String>,
     /// Rows of a table; the first names the columns.
     table: Option<Vec<Vec<String>>>,
+    /// Rows of a table without names.
+    rows: Option<Vec<Vec<String>>>,
     /// Kinds and how often.
     #[serde(default)]
     expect: BTreeMap<String, u64>,
@@ -102,6 +104,15 @@ fn run(detectors: &Detectors, case: &Case) -> Findings {
             }
             collector.close();
         }
+    }
+    for row in case.rows.iter().flatten() {
+        collector.open(Container::Row);
+        for (index, cell) in row.iter().enumerate() {
+            at.enter_index(index as u64);
+            collector.piece(Piece::whole(cell, None, 0, &at));
+            at.leave();
+        }
+        collector.close();
     }
     collector.finish()
 }
