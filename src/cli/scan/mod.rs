@@ -75,20 +75,21 @@ pub(super) fn run(scan: &Scan, config: Option<&Path>, out: &mut dyn Write) -> Ou
     }
     // One key for all files of a run, so that nothing depends on their order.
     let key = DigestKey::ephemeral();
-    let look = |input: &Input| scanned(scan, input, &snapshot, &key, &progress);
-    let threads = scan.threads.map_or_else(crew::processors, usize::from);
-    crew::each(&walk.inputs, threads, look, |outcome| {
+    let look = |input: &Input| {
+        let found = scanned(scan, input, &snapshot, &key, &progress);
         progress.next_file();
-        match outcome {
-            Ok(found) => progress.aside(out, |out| {
-                report.add(&found);
-                if scan.json { json_line(out, &found) } else { report.file(&found, scan.show, out) }
-            }),
-            Err(failure) => progress.aside(out, |_| {
-                unread += 1;
-                Ok(super::complain(&failure, &mut std::io::stderr().lock())?)
-            }),
-        }
+        found
+    };
+    let threads = scan.threads.map_or_else(crew::processors, usize::from);
+    crew::each(&walk.inputs, threads, look, |outcome| match outcome {
+        Ok(found) => progress.aside(out, |out| {
+            report.add(&found);
+            if scan.json { json_line(out, &found) } else { report.file(&found, scan.show, out) }
+        }),
+        Err(failure) => progress.aside(out, |_| {
+            unread += 1;
+            Ok(super::complain(&failure, &mut std::io::stderr().lock())?)
+        }),
     })?;
     progress.end();
     if !scan.json {

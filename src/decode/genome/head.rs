@@ -9,6 +9,9 @@ const BASES: usize = 40;
 const PEDIGREE: usize = 6;
 const ALLELES: usize = 4;
 
+/// Columns of a line that are looked at.
+const LOOKED_AT: usize = 40;
+
 /// The format of text that begins like this.
 pub(in crate::decode) fn sniff(text: &str) -> Option<Kind> {
     match text.as_bytes().first()? {
@@ -92,7 +95,7 @@ fn is_base(byte: u8) -> bool {
 /// Family, person, parents, sex, trait, then two alleles for each marker.
 fn is_pedigree(line: &str) -> bool {
     let is_allele = |field: &str| matches!(field, "A" | "C" | "G" | "T" | "0" | "1" | "2" | "3" | "4");
-    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let fields: Vec<&str> = line.split_ascii_whitespace().take(LOOKED_AT).collect();
     let Some((front, alleles)) = fields.split_at_checked(PEDIGREE) else { return false };
     // Of a line that goes on the last field may be cut.
     let letters = alleles.iter().filter(|field| matches!(**field, "A" | "C" | "G" | "T")).count();
