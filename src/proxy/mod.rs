@@ -34,9 +34,13 @@ mod identity;
 
 mod peer;
 
+mod pool;
+
 mod proxy_protocol;
 
 mod refusal;
+
+mod relay;
 
 mod resolve;
 
