@@ -73,7 +73,8 @@ fn serve(listen: SocketAddr, origin: SocketAddr, tls: Option<Tls>) {
     match tls {
         None => service.add_tcp(&listen.to_string()),
         Some(tls) => {
-            let mut settings = TlsSettings::intermediate(&tls.certificate, &tls.key).expect("a certificate and its key");
+            let mut settings =
+                TlsSettings::intermediate(&tls.certificate, &tls.key).expect("a certificate and its key");
             settings.enable_h2();
             service.add_tls_with_settings(&listen.to_string(), None, settings);
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use pingora::http::ResponseHeader;
 use pingora::protocols::Digest;
-use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::raw_connect::ProxyDigest;
 
 use crate::config::Listener;
 

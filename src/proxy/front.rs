@@ -282,6 +282,9 @@ impl Front {
                 return None;
             }
         }
+        if *self.shutdown.borrow() {
+            session.set_keepalive(None);
+        }
         match self.exchange.carry(session).await {
             Carried::Over(stream) => stream,
             Carried::Onward(session, flow) => Exchange::onward(&self.proxy, session, flow, &self.shutdown).await,

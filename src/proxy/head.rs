@@ -168,14 +168,15 @@ fn inspect(head: &[u8]) -> Result<Head, Complaint> {
 fn is_ordinary(request: &httparse::Request<'_, '_>) -> bool {
     let fields = || request.headers.iter();
     let mut connection = fields().filter(|field| field.name.eq_ignore_ascii_case("connection"));
-    let kept = connection
-        .next()
-        .is_none_or(|field| ["keep-alive", "close"].iter().any(|word| field.value.eq_ignore_ascii_case(word.as_bytes())));
+    let kept = connection.next().is_none_or(|field| {
+        ["keep-alive", "close"].iter().any(|word| field.value.eq_ignore_ascii_case(word.as_bytes()))
+    });
     let grpc = |field: &httparse::Header<'_>| {
         field.name.eq_ignore_ascii_case("content-type") && field.value.starts_with(b"application/grpc")
     };
     let target = request.path.unwrap_or_default().as_bytes();
-    let plain = target.first() == Some(&b'/') || target.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"http://"));
+    let plain =
+        target.first() == Some(&b'/') || target.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"http://"));
     request.version == Some(1)
         && !matches!(request.method, Some("HEAD" | "CONNECT"))
         && plain

@@ -14,12 +14,12 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use http::{StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::Stream;
 use pingora::protocols::http::v1::client::HttpSession as Upstream;
 use pingora::protocols::http::v1::server::HttpSession as Client;
 use pingora::protocols::l4;
-use pingora::protocols::Stream;
-use pingora::{Error, ErrorType, OrErr, Result};
 use pingora::time::timeout;
+use pingora::{Error, ErrorType, OrErr, Result};
 use tokio::io::AsyncWriteExt;
 
 use super::exchange::path;
@@ -161,9 +161,11 @@ fn message(head: &RequestHeader, body: Option<&Bytes>) -> Vec<u8> {
     put(b" ");
     put(path(head).as_bytes());
     put(b" HTTP/1.1\r\n");
-    for ((name, value), written) in head.headers.iter().zip(head.case_header_iter().map(|(written, _)| written)) {
+    let mut as_written = head.case_header_iter().map(|(written, _)| written.as_slice());
+    for (name, value) in &head.headers {
+        let written = as_written.next().unwrap_or(name.as_str().as_bytes());
         if is_for_upstream(name) && !(body.is_some() && *name == CONTENT_LENGTH) {
-            put(written.as_slice());
+            put(written);
             put(b": ");
             put(value.as_bytes());
             put(b"\r\n");
@@ -200,10 +202,7 @@ async fn send(stream: &mut Stream, message: &[u8]) -> Result<()> {
 }
 
 /// The head of the response. Interim ones are passed on as they come.
-async fn first_head(
-    client: &mut Client,
-    upstream: &mut Upstream,
-) -> std::result::Result<Box<ResponseHeader>, Ended> {
+async fn first_head(client: &mut Client, upstream: &mut Upstream) -> std::result::Result<Box<ResponseHeader>, Ended> {
     let mut heads = 0;
     loop {
         tokio::select! {

@@ -146,10 +146,10 @@ impl ClientStream {
     /// Whoever waits for the client has said what there is to say for now: the head of a response does not wait for a body
     /// that is slow to come.
     fn poll_watch(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.behind.is_empty() {
-            if let Poll::Ready(Err(error)) = Pin::new(&mut *self).poll_flush(cx) {
-                return Poll::Ready(Err(error));
-            }
+        if !self.behind.is_empty()
+            && let Poll::Ready(Err(error)) = Pin::new(&mut *self).poll_flush(cx)
+        {
+            return Poll::Ready(Err(error));
         }
         while !self.ended && self.ahead.len() < AHEAD_BYTES {
             ready!(self.poll_ahead(cx))?;

@@ -119,10 +119,11 @@ impl Answer {
             return self.write_grpc(session, reader).await;
         }
         let mut tasks = self.tasks(reader, admin)?;
-        if session.req_header().method == http::Method::HEAD
-            && let Some(HttpTask::Header(head, _)) = tasks.drain(..).next()
-        {
-            tasks = vec![HttpTask::Header(head, true)];
+        if session.req_header().method == http::Method::HEAD {
+            tasks.truncate(1);
+            if let Some(HttpTask::Header(_, end)) = tasks.first_mut() {
+                *end = true;
+            }
         }
         session.response_duplex_vec(tasks).await?;
         Ok(())
