@@ -182,7 +182,12 @@ fn link(before: &str, record: &[u8]) -> String {
     context.update(before.as_bytes());
     context.update(record);
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
-    context.finish().as_ref().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let mut chain = String::with_capacity(CHAIN);
+    for byte in context.finish().as_ref() {
+        chain.push(digit(byte >> 4));
+        chain.push(digit(byte & 15));
+    }
+    chain
 }
 
 /// The chain value a line carries, if it is a whole record.

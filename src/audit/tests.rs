@@ -30,7 +30,7 @@ fn decision(time: &str) -> Decision {
         listener: "egress".into(),
         application: None,
         direction: Direction::Request,
-        method: "POST".into(),
+        method: "POST",
         path: "/v1/people".into(),
         exporter: party(),
         importer: party(),

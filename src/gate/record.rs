@@ -39,7 +39,7 @@ pub(super) fn decision(envelope: &Envelope<'_>, known: Known<'_>, content: Conte
         listener: envelope.listener.clone(),
         application: envelope.application.map(|application| application.name.clone()),
         direction: envelope.direction,
-        method: method(envelope.method).into(),
+        method: method(envelope.method),
         path: shape(envelope.path),
         exporter: envelope.exporter.without_values(),
         importer: envelope.importer.without_values(),
@@ -111,8 +111,8 @@ const METHODS: [&str; 32] = [
     "UPDATE",
 ];
 
-fn method(method: &str) -> &str {
-    METHODS.iter().find(|known| **known == method).unwrap_or(&"*")
+fn method(method: &str) -> &'static str {
+    METHODS.iter().find(|known| **known == method).copied().unwrap_or("*")
 }
 
 /// The shape of a path: generic words and versions stay, everything else could be a value and becomes `*`. The query is

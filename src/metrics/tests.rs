@@ -24,7 +24,7 @@ fn decision() -> Decision {
         listener: "egress".into(),
         application: None,
         direction: Direction::Request,
-        method: "POST".into(),
+        method: "POST",
         path: "/secret-path".into(),
         exporter: party(&["CN"]),
         importer: party(&["SG", "US"]),

@@ -33,6 +33,8 @@ mod provider;
 
 mod range;
 
+mod recent;
+
 mod service;
 
 mod sheet;
@@ -61,6 +63,7 @@ use judge::Evidence;
 use mmdb::{Mmdb, Record};
 use provider::Providers;
 use range::Ranges;
+use recent::Recent;
 use service::Services;
 
 pub use declaration::Declaration;
@@ -111,6 +114,7 @@ pub struct Tables {
     services: Services,
     ranges: Ranges,
     database: Database,
+    recent: Recent,
     warnings: Vec<String>,
 }
 
@@ -151,14 +155,17 @@ impl Tables {
         }
         let warnings = warnings(&database, &ranges);
         let declarations = Declarations::compile(inputs.declarations);
-        Ok(Tables { groups, declarations, patterns, services, ranges, database, warnings })
+        let recent = Recent::default();
+        Ok(Tables { groups, declarations, patterns, services, ranges, database, recent, warnings })
     }
 
     /// Where a party is, by the host asked for and the address dialled.
     pub fn locate(&self, host: Option<&str>, address: Option<IpAddr>) -> Place {
-        let mut place = None;
-        self.ask(host, address, |evidence, _| place = Some(evidence.judge().place));
-        place.unwrap_or_else(Place::unknown)
+        self.recent.place(host, address, || {
+            let mut place = None;
+            self.ask(host, address, |evidence, _| place = Some(evidence.judge().place));
+            place.unwrap_or_else(Place::unknown)
+        })
     }
 
     /// The same with reasons, for all addresses of a host.

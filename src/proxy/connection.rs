@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use pingora::http::ResponseHeader;
 use pingora::protocols::Digest;
+use pingora::protocols::http::ServerSession;
 use pingora::protocols::raw_connect::ProxyDigest;
-use pingora::proxy::Session;
 
 use crate::config::Listener;
 
@@ -45,7 +45,7 @@ impl Connection {
     }
 
     /// The connection of a session.
-    pub(super) fn of(session: &Session) -> Option<Arc<Connection>> {
+    pub(super) fn of(session: &ServerSession) -> Option<Arc<Connection>> {
         let digest: &Digest = session.digest()?;
         digest.proxy_digest.as_ref()?.user_data.as_ref()?.downcast_ref::<Arc<Connection>>().cloned()
     }

@@ -4,6 +4,7 @@
 //! sender, the one resolved address, the held body, the verdict. Only then is there a [`Clearance`], and only from it
 //! is a peer built.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::header::{CONTENT_LENGTH, EXPECT, TE, TRANSFER_ENCODING, VIA};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use pingora::apps::HttpServerApp;
 use pingora::http::RequestHeader;
-use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::modules::http::HttpModules;
+use pingora::protocols::Stream;
+use pingora::protocols::http::ServerSession;
+use pingora::proxy::{FailToProxy, HttpProxy, ProxyHttp, Session};
+use pingora::server::ShutdownWatch;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 
@@ -23,6 +29,7 @@ use super::hold::{self, Holder, Holding};
 use super::identity;
 use super::peer::{self, Protocol};
 use super::refusal::{Answer, Complaint, Reader};
+use super::relay::{self, Relay};
 use super::resolve::{NoAddress, Resolver};
 use super::response::{Interest, ResponseCase, Withheld};
 use super::target::Target;
@@ -41,6 +48,7 @@ const DISCARD: Duration = Duration::from_secs(2);
 pub(super) struct Exchange {
     gate: Gate,
     resolver: Arc<Resolver>,
+    relay: Relay,
     flying: InFlight,
 }
 
@@ -56,6 +64,27 @@ pub(super) struct Flow {
     _flying: Option<Flying>,
 }
 
+/// A request that may leave, with what is held of it.
+struct Admitted {
+    holding: Option<Holding>,
+    withheld: Option<Box<Withheld>>,
+    /// Its body is still coming, and nobody asks about it.
+    streaming: bool,
+}
+
+/// How an exchange ends that began outside the framework.
+pub(super) enum Carried {
+    /// It is over. The connection, if it can carry another one.
+    Over(Option<Stream>),
+    /// The framework goes on with it, see [`Exchange::onward`].
+    Onward(ServerSession, Box<Flow>),
+}
+
+tokio::task_local! {
+    /// The flow that the framework is about to go on with.
+    static ADMITTED: Cell<Option<Box<Flow>>>;
+}
+
 /// The request as everyone asks about it.
 struct Asked<'a> {
     snapshot: &'a Arc<Snapshot>,
@@ -67,7 +96,8 @@ struct Asked<'a> {
 
 impl Exchange {
     pub(super) fn new(gate: Gate, flying: InFlight) -> Exchange {
-        Exchange { gate, resolver: Arc::new(Resolver::new()), flying }
+        let relay = Relay::new(gate.metrics().clone());
+        Exchange { gate, resolver: Arc::new(Resolver::new()), relay, flying }
     }
 
     /// Decides a tunnel, of which only the place is known.
@@ -100,8 +130,82 @@ impl Exchange {
         }
     }
 
-    /// Decides a request. On success the flow has its clearance and the session serves the held body.
-    async fn admit(&self, session: &mut Session, flow: &mut Flow, snapshot: &Arc<Snapshot>) -> Result<(), Answer> {
+    /// Begins a flow: decides the request, and answers it if it may not leave.
+    async fn enter(&self, session: &mut ServerSession, flow: &mut Flow) -> Result<Option<Admitted>> {
+        let snapshot = self.gate.live().now();
+        session.set_read_timeout(Some(snapshot.settings.limits.idle));
+        session.set_write_timeout(Some(snapshot.settings.limits.idle));
+        flow.snapshot = Some(Arc::clone(&snapshot));
+        match self.admit(session, flow, &snapshot).await {
+            Ok(admitted) => Ok(Some(admitted)),
+            Err(answer) => {
+                Exchange::discard(session).await;
+                let reader = Reader::of(&session.req_header().headers);
+                let admin = admin_url(&snapshot.settings, Connection::of(session).as_deref());
+                answer.write(session, reader, &admin).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Carries an ordinary exchange ([`super::head::Head::ordinary`]) whose head was read: to its end if it can go the
+    /// short way.
+    pub(super) async fn carry(&self, mut session: ServerSession) -> Carried {
+        let mut flow = Box::new(self.new_flow());
+        let admitted = match self.enter(&mut session, &mut flow).await {
+            Ok(Some(admitted)) => admitted,
+            Ok(None) => return Carried::over(session).await,
+            Err(_) => return Carried::Over(None),
+        };
+        let (Some(clearance), Some(snapshot)) = (&flow.clearance, &flow.snapshot) else {
+            return Carried::Over(None);
+        };
+        let Admitted { holding, withheld, streaming } = admitted;
+        let upstream = &snapshot.settings.upstream;
+        match &mut session {
+            ServerSession::H1(client)
+                if withheld.is_none() && !streaming && relay::suits(clearance, holding.as_ref(), upstream) =>
+            {
+                let body = holding.as_ref().and_then(Holding::in_memory);
+                if let Err(error) = self.relay.serve(client, clearance, body, upstream).await {
+                    self.fail(&mut session, &error, &flow).await;
+                    return Carried::Over(None);
+                }
+                Carried::over(session).await
+            }
+            _ => {
+                let holding = holding.unwrap_or_else(|| Holding::nothing(!streaming));
+                let patience = snapshot.settings.limits.idle;
+                let (session, slot) = held::wrap(Box::new(session), holding, withheld, patience);
+                flow.slot = Some(slot);
+                Carried::Onward(session, flow)
+            }
+        }
+    }
+
+    /// Lets the framework go on with an exchange that was admitted.
+    pub(super) async fn onward(
+        proxy: &Arc<HttpProxy<Exchange>>,
+        session: ServerSession,
+        flow: Box<Flow>,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Stream> {
+        let going = proxy.process_new_http(session, shutdown);
+        let reused = ADMITTED.scope(Cell::new(Some(flow)), going).await?;
+        Some(reused.consume().0)
+    }
+
+    fn new_flow(&self) -> Flow {
+        Flow { _flying: Some(self.flying.take_off()), ..Flow::default() }
+    }
+
+    /// Decides a request. On success the flow has its clearance.
+    async fn admit(
+        &self,
+        session: &mut ServerSession,
+        flow: &mut Flow,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Admitted, Answer> {
         let complaint = Answer::Complaint;
         let connection = Connection::of(session)
             .ok_or_else(|| complaint(Complaint::internal("The connection is not known to the gateway.")))?;
@@ -129,13 +233,9 @@ impl Exchange {
         flow.clearance = Some(clearance);
         flow.http1_only = session.is_upgrade_req();
         flow.held_bytes = holding.as_ref().filter(|holding| holding.complete).map(|holding| holding.body.len());
-        let withheld = self.withhold(&asked, &importer, head);
+        let withheld = self.withhold(&asked, &importer, session.req_header());
         let streaming = holding.is_none() && !flow.http1_only && !session.is_body_done();
-        if holding.is_some() || withheld.is_some() || streaming {
-            let holding = holding.unwrap_or_else(|| Holding::nothing(!streaming));
-            flow.slot = Some(held::install(session, holding, withheld, snapshot.settings.limits.idle));
-        }
-        Ok(())
+        Ok(Admitted { holding, withheld, streaming })
     }
 
     /// Resolves the target once and places it. The address found here is the one that is dialled.
@@ -169,7 +269,7 @@ impl Exchange {
     /// The body to judge, and what holds it, if anything has to be held.
     async fn receive(
         &self,
-        session: &mut Session,
+        session: &mut ServerSession,
         asked: &Asked<'_>,
         wants: bool,
     ) -> Result<(Body, Option<Holding>), Complaint> {
@@ -229,14 +329,14 @@ impl Exchange {
     }
 
     /// Takes what a refused client is still sending, within reason, so that the answer reaches it.
-    async fn discard(session: &mut Session) {
+    async fn discard(session: &mut ServerSession) {
         let expects = session.get_header(EXPECT).is_some();
         if expects || session.is_body_done() {
             return;
         }
         let reading = async {
             let mut left = DISCARD_BYTES;
-            while let Ok(Some(bytes)) = session.downstream_session.read_request_body().await {
+            while let Ok(Some(bytes)) = session.read_request_body().await {
                 left = left.saturating_sub(bytes.len());
                 if left == 0 {
                     return;
@@ -244,6 +344,31 @@ impl Exchange {
             }
         };
         let _ = tokio::time::timeout(DISCARD, reading).await;
+    }
+
+    /// Tells the client what went wrong, if it is there and has heard nothing yet. Returns the status of the answer.
+    async fn fail(&self, session: &mut ServerSession, error: &Error, flow: &Flow) -> u16 {
+        let complaint = upstream_error::complaint(error);
+        let code = complaint.as_ref().map_or(0, |complaint| complaint.status().as_u16());
+        tracing::info!(kind = %error.etype().as_str(), source = error.source_str(), code, "an exchange failed");
+        if let Some(complaint) = complaint
+            && session.response_written().is_none()
+        {
+            let reader = Reader::of(&session.req_header().headers);
+            let connection = Connection::of(session);
+            let admin = flow.snapshot.as_ref().map(|snapshot| admin_url(&snapshot.settings, connection.as_deref()));
+            session.set_keepalive(None);
+            // The client may be gone; then nobody misses the answer.
+            let _ = Answer::Complaint(complaint).write(session, reader, &admin.unwrap_or_default()).await;
+        }
+        code
+    }
+}
+
+impl Carried {
+    /// The response is written.
+    async fn over(session: ServerSession) -> Carried {
+        Carried::Over(session.finish().await.ok().flatten().map(|stream| stream.into_parts().0))
     }
 }
 
@@ -297,7 +422,7 @@ fn importer(snapshot: &Snapshot, target: &Target, address: Option<std::net::IpAd
 }
 
 /// Path and query, whatever form the target has.
-fn path(head: &RequestHeader) -> &str {
+pub(super) fn path(head: &RequestHeader) -> &str {
     head.uri.path_and_query().map_or("/", |path| path.as_str())
 }
 
@@ -330,24 +455,25 @@ impl ProxyHttp for Exchange {
     type CTX = Flow;
 
     fn new_ctx(&self) -> Flow {
-        Flow { _flying: Some(self.flying.take_off()), ..Flow::default() }
+        let admitted = ADMITTED.try_with(Cell::take).ok().flatten();
+        admitted.map_or_else(|| self.new_flow(), |flow| *flow)
     }
 
+    /// None: the framework would add one that compresses responses, switched off, and ask it about every message.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
     async fn request_filter(&self, session: &mut Session, flow: &mut Flow) -> Result<bool> {
-        let snapshot = self.gate.live().now();
-        session.set_read_timeout(Some(snapshot.settings.limits.idle));
-        session.set_write_timeout(Some(snapshot.settings.limits.idle));
-        flow.snapshot = Some(Arc::clone(&snapshot));
-        match self.admit(session, flow, &snapshot).await {
-            Ok(()) => Ok(false),
-            Err(answer) => {
-                Exchange::discard(session).await;
-                let reader = Reader::of(&session.req_header().headers);
-                let admin = admin_url(&snapshot.settings, Connection::of(session).as_deref());
-                answer.write(session, reader, &admin).await?;
-                Ok(true)
-            }
+        if flow.clearance.is_some() {
+            return Ok(false);
         }
+        let Some(admitted) = self.enter(&mut session.downstream_session, flow).await? else { return Ok(true) };
+        let Admitted { holding, withheld, streaming } = admitted;
+        if holding.is_some() || withheld.is_some() || streaming {
+            let holding = holding.unwrap_or_else(|| Holding::nothing(!streaming));
+            let patience = self.gate.live().now().settings.limits.idle;
+            flow.slot = Some(held::install(&mut session.downstream_session, holding, withheld, patience));
+        }
+        Ok(false)
     }
 
     async fn upstream_peer(&self, _session: &mut Session, flow: &mut Flow) -> Result<Box<HttpPeer>> {
@@ -401,19 +527,7 @@ impl ProxyHttp for Exchange {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, flow: &mut Flow) -> FailToProxy {
-        let complaint = upstream_error::complaint(error);
-        let code = complaint.as_ref().map_or(0, |complaint| complaint.status().as_u16());
-        tracing::info!(kind = %error.etype().as_str(), source = error.source_str(), code, "an exchange failed");
-        if let Some(complaint) = complaint
-            && session.response_written().is_none()
-        {
-            let reader = Reader::of(&session.req_header().headers);
-            let connection = Connection::of(session);
-            let admin = flow.snapshot.as_ref().map(|snapshot| admin_url(&snapshot.settings, connection.as_deref()));
-            session.set_keepalive(None);
-            // The client may be gone; then nobody misses the answer.
-            let _ = Answer::Complaint(complaint).write(session, reader, &admin.unwrap_or_default()).await;
-        }
+        let code = self.fail(&mut session.downstream_session, error, flow).await;
         FailToProxy { error_code: code, can_reuse_downstream: false }
     }
 

@@ -7,9 +7,12 @@
 //! ```
 
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
+use pingora::ErrorType;
 use pingora::apps::{HttpServerApp, ServerApp};
 use pingora::listeners::tls::Acceptor;
 use pingora::protocols::http::ServerSession;
@@ -22,7 +25,7 @@ use tokio::net::TcpStream;
 
 use super::authority::Authority;
 use super::connection::{Connection, Inside};
-use super::exchange::Exchange;
+use super::exchange::{Carried, Exchange};
 use super::fence::Fence;
 use super::head::{self, NoHead};
 use super::hello;
@@ -202,14 +205,18 @@ impl Front {
         self: &Arc<Self>,
         stream: ClientStream,
         connection: Connection,
-    ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let mut stream = Box::new(stream);
         Box::pin(async move {
-            loop {
-                stream = match self.next_request(stream, &connection).await {
-                    Some(stream) => stream,
-                    None => return,
-                }
+            let mut shutdown = self.shutdown.clone();
+            // One for all requests: to wait for it anew each time costs more than to go on waiting.
+            let stopping = async {
+                // Whoever could say it is gone only when everything else is.
+                let _ = shutdown.wait_for(|stopping| *stopping).await;
+            };
+            let mut stopping = pin!(stopping);
+            while let Some(next) = self.next_request(stream, &connection, stopping.as_mut()).await {
+                stream = next;
             }
         })
     }
@@ -218,14 +225,22 @@ impl Front {
         self: &Arc<Self>,
         mut stream: Box<ClientStream>,
         connection: &Connection,
+        stopping: Pin<&mut (impl Future<Output = ()> + Send)>,
     ) -> Option<Box<ClientStream>> {
-        let limits = self.gate.live().now().settings.limits.clone();
-        let limit = usize::try_from(limits.head).unwrap_or(usize::MAX);
-        let mut shutdown = self.shutdown.clone();
+        let snapshot = self.gate.live().now();
+        let (limit, idle) = (snapshot.settings.limits.head, snapshot.settings.limits.idle);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let routed = self.listener.mode == ListenerMode::Reverse;
+        // To a TLS upstream the framework knows a better way, HTTP/2.
+        let secret = connection.inside.as_ref().is_some_and(|inside| inside.tls)
+            || (routed && snapshot.settings.routes.iter().any(|route| route.tls));
+        // A client may be silent for long, and the configuration be another by then.
+        drop(snapshot);
         let read = tokio::select! {
-            read = head::read(&mut stream, limit, limits.idle) => read,
+            biased;
+            read = head::read(&mut stream, limit, idle) => read,
             // Between two requests nothing is lost by closing.
-            _ = shutdown.wait_for(|stopping| *stopping) => return None,
+            () = stopping => return None,
         };
         let head = match read {
             Ok(head) => head,
@@ -242,12 +257,38 @@ impl Front {
         stream.set_fence(head.fence());
         let mut session = ServerSession::new_http1(stream);
         let stopping = *self.shutdown.borrow();
-        session.set_keepalive((!stopping).then_some(limits.idle.as_secs().max(1)));
-        let reused = self.proxy.process_new_http(session, &self.shutdown).await?;
-        let (stream, _) = reused.consume();
+        session.set_keepalive((!stopping).then_some(idle.as_secs().max(1)));
+        let stream = if head.ordinary && !secret {
+            self.carry(session).await?
+        } else {
+            self.proxy.process_new_http(session, &self.shutdown).await?.consume().0
+        };
         let mut stream = stream.into_any().downcast::<ClientStream>().ok()?;
         stream.set_fence(Fence::Open);
         Some(stream)
+    }
+
+    /// An exchange that may be able to go the short way; the framework knows of it only if it is not.
+    async fn carry(&self, mut session: ServerSession) -> Option<Stream> {
+        match session.read_request().await {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(error) => {
+                if matches!(error.etype(), ErrorType::InvalidHTTPHeader) {
+                    // The client may be gone; then nobody misses the answer.
+                    let _ = session.respond_error(StatusCode::BAD_REQUEST.as_u16()).await;
+                }
+                session.shutdown().await;
+                return None;
+            }
+        }
+        if *self.shutdown.borrow() {
+            session.set_keepalive(None);
+        }
+        match self.exchange.carry(session).await {
+            Carried::Over(stream) => stream,
+            Carried::Onward(session, flow) => Exchange::onward(&self.proxy, session, flow, &self.shutdown).await,
+        }
     }
 
     /// Says what is wrong and lets the connection end.

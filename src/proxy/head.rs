@@ -28,6 +28,8 @@ pub(super) struct Head {
     pub(super) bytes: usize,
     /// The request is a CONNECT.
     pub(super) connect: bool,
+    /// Nothing in it has to be understood by more than the two ends: see [`is_ordinary`].
+    pub(super) ordinary: bool,
     /// What follows it.
     pub(super) body: Length,
 }
@@ -157,7 +159,30 @@ fn inspect(head: &[u8]) -> Result<Head, Complaint> {
     let switches = request.headers.iter().any(|header| header.name.eq_ignore_ascii_case("upgrade"));
     let length = body_length(request.headers)?;
     let body = if switches { Length::Open } else { length };
-    Ok(Head { bytes: head.len(), connect: method == "CONNECT", body })
+    let ordinary = !switches && is_ordinary(&request);
+    Ok(Head { bytes: head.len(), connect: method == "CONNECT", ordinary, body })
+}
+
+/// Whether a request is of the common kind: HTTP/1.1, an answer with a body, no name of fields that end here, no trailers
+/// that somebody waits for, and no scheme but plain HTTP in its target.
+fn is_ordinary(request: &httparse::Request<'_, '_>) -> bool {
+    let fields = || request.headers.iter();
+    let mut connection = fields().filter(|field| field.name.eq_ignore_ascii_case("connection"));
+    let kept = connection.next().is_none_or(|field| {
+        ["keep-alive", "close"].iter().any(|word| field.value.eq_ignore_ascii_case(word.as_bytes()))
+    });
+    let grpc = |field: &httparse::Header<'_>| {
+        field.name.eq_ignore_ascii_case("content-type") && field.value.starts_with(b"application/grpc")
+    };
+    let target = request.path.unwrap_or_default().as_bytes();
+    let plain =
+        target.first() == Some(&b'/') || target.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"http://"));
+    request.version == Some(1)
+        && !matches!(request.method, Some("HEAD" | "CONNECT"))
+        && plain
+        && kept
+        && connection.next().is_none()
+        && !fields().any(grpc)
 }
 
 /// The length of the body that follows. Whatever a transfer coding is, the framework takes chunked alone.

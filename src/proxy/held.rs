@@ -51,15 +51,27 @@ struct Held {
 
 /// Puts the wrapper around the client's session. The slot gives it back, see [`restore`].
 pub(super) fn install(
-    session: &mut Session,
+    session: &mut Box<ServerSession>,
     holding: Holding,
     response: Option<Box<Withheld>>,
     patience: Duration,
 ) -> Slot {
+    let stand_in = Box::new(ServerSession::new_custom(Box::new(())));
+    let real = std::mem::replace(session, stand_in);
+    let (wrapped, slot) = wrap(real, holding, response, patience);
+    **session = wrapped;
+    slot
+}
+
+/// A session with the wrapper around it, and the slot that gives it back.
+pub(super) fn wrap(
+    real: Box<ServerSession>,
+    holding: Holding,
+    response: Option<Box<Withheld>>,
+    patience: Duration,
+) -> (ServerSession, Slot) {
     let slot = Slot::default();
     let (body, complete, gauges) = holding.split();
-    let stand_in = Box::new(ServerSession::new_custom(Box::new(())));
-    let real = std::mem::replace(&mut session.downstream_session, stand_in);
     let held = Held {
         session: Some(real),
         slot: Arc::clone(&slot),
@@ -71,8 +83,7 @@ pub(super) fn install(
         patience,
         _gauges: Box::new(gauges),
     };
-    *session.downstream_session = ServerSession::new_custom(Box::new(held));
-    slot
+    (ServerSession::new_custom(Box::new(held)), slot)
 }
 
 /// Puts the real session back.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use pingora::proxy::Session;
+use pingora::protocols::http::ServerSession;
 
 use super::refusal::Complaint;
 use super::spool::{Spool, Spooler};
@@ -87,6 +87,14 @@ impl Holding {
         }
     }
 
+    /// All of it, if it is in memory.
+    pub(super) fn in_memory(&self) -> Option<&Bytes> {
+        match &self.body {
+            HeldBody::Memory(bytes) if self.complete => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// What is held, and what keeps it counted.
     pub(super) fn split(self) -> (HeldBody, bool, impl Send + Sync + 'static) {
         (self.body, self.complete, self.gauges)
@@ -163,13 +171,13 @@ fn join(mut parts: Vec<Bytes>) -> Bytes {
 }
 
 /// Reads a request body whole, or up to `limits.body`.
-pub(super) async fn request(session: &mut Session, mut holder: Holder) -> Result<Holding, Complaint> {
+pub(super) async fn request(session: &mut ServerSession, mut holder: Holder) -> Result<Holding, Complaint> {
     let deadline = tokio::time::Instant::now() + holder.limits().receive;
     loop {
         if holder.is_full() {
             return holder.finish(session.is_body_done()).map_err(|error| cannot_spool(&error));
         }
-        let read = tokio::time::timeout_at(deadline, session.downstream_session.read_request_body());
+        let read = tokio::time::timeout_at(deadline, session.read_request_body());
         match read.await {
             Err(_) => return Err(Complaint::timed_out()),
             Ok(Err(_)) => return Err(Complaint::bad_request("The body ended before it was complete.")),
@@ -183,14 +191,14 @@ pub(super) async fn request(session: &mut Session, mut holder: Holder) -> Result
 ///
 /// The framework would close the connection after a response written before the body was read, and would take the
 /// interim one for such a response; hence the bracket.
-pub(super) async fn invite(session: &mut Session, patience: Duration) {
+pub(super) async fn invite(session: &mut ServerSession, patience: Duration) {
     let expects =
         session.get_header("expect").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if expects {
-        session.downstream_session.set_close_on_response_before_downstream_finish(false);
+        session.set_close_on_response_before_downstream_finish(false);
         // A client that does not read its invitation is noticed when its body does not come.
-        let _ = tokio::time::timeout(patience, session.downstream_session.write_continue_response()).await;
-        session.downstream_session.set_close_on_response_before_downstream_finish(true);
+        let _ = tokio::time::timeout(patience, session.write_continue_response()).await;
+        session.set_close_on_response_before_downstream_finish(true);
     }
 }
 

@@ -3,8 +3,11 @@
 //! ```text
 //! accept ─▶ front (PROXY header, TLS, one strict head at a time, CONNECT)
 //!              └▶ exchange (target, sender, one address, held body) ─▶ gate ─▶ refusal
-//!                                                                       └ Clearance ─▶ peer ─▶ upstream
+//!                                                                       └ Clearance ─▶ relay or framework ─▶ peer ─▶ upstream
 //! ```
+//!
+//! Most exchanges are HTTP/1.1 with everything at hand; [`relay`] takes them the short way, past the framework's proxy. What
+//! is special goes through it.
 //!
 //! INVARIANT: a connection to an upstream is built in `peer` and nowhere else, from a `Clearance` that only the gate
 //! makes. INVARIANT: no text from a message reaches a log; the framework's own messages are switched off for that reason
@@ -34,9 +37,13 @@ mod identity;
 
 mod peer;
 
+mod pool;
+
 mod proxy_protocol;
 
 mod refusal;
+
+mod relay;
 
 mod resolve;
 

@@ -18,6 +18,7 @@ use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
     UniqueID, UniqueIDType,
 };
+use pingora::time::timeout;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::fence::Fence;
@@ -75,7 +76,7 @@ impl ClientStream {
             return Ok(0);
         }
         self.ahead.reserve(READ_BYTES);
-        match tokio::time::timeout(within, self.inner.read_buf(&mut self.ahead)).await {
+        match timeout(within, self.inner.read_buf(&mut self.ahead)).await {
             Ok(read) => read,
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         }
@@ -141,7 +142,15 @@ impl ClientStream {
     }
 
     /// At the fence: notices the end of the stream, keeps what arrives for later, and gives nothing.
+    ///
+    /// Whoever waits for the client has said what there is to say for now: the head of a response does not wait for a body
+    /// that is slow to come.
     fn poll_watch(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.behind.is_empty()
+            && let Poll::Ready(Err(error)) = Pin::new(&mut *self).poll_flush(cx)
+        {
+            return Poll::Ready(Err(error));
+        }
         while !self.ended && self.ahead.len() < AHEAD_BYTES {
             ready!(self.poll_ahead(cx))?;
         }
@@ -209,6 +218,8 @@ impl AsyncWrite for ClientStream {
 #[async_trait]
 impl Shutdown for ClientStream {
     async fn shutdown(&mut self) {
+        // A client that is gone misses nothing.
+        let _ = std::future::poll_fn(|cx| self.poll_pass_on(cx)).await;
         self.inner.shutdown().await;
     }
 }

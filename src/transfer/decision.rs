@@ -161,8 +161,8 @@ pub struct Decision {
     pub application: Option<Arc<str>>,
     /// Which message.
     pub direction: Direction,
-    /// Request method.
-    pub method: Arc<str>,
+    /// Request method: a registered one, or `*`.
+    pub method: &'static str,
     /// Shape of the path: segments that could be values are `*`.
     pub path: String,
     /// Who data leaves.

@@ -12,8 +12,7 @@ use http::{HeaderMap, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use pingora::Result;
 use pingora::http::ResponseHeader;
-use pingora::protocols::http::HttpTask;
-use pingora::proxy::Session;
+use pingora::protocols::http::{HttpTask, ServerSession};
 use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use uuid::Uuid;
@@ -115,25 +114,22 @@ impl Reader {
 
 impl Answer {
     /// Answers on a session. `admin` is where packs can be read about.
-    pub(super) async fn write(&self, session: &mut Session, reader: Reader, admin: &str) -> Result<()> {
+    pub(super) async fn write(&self, session: &mut ServerSession, reader: Reader, admin: &str) -> Result<()> {
         if reader.grpc {
             return self.write_grpc(session, reader).await;
         }
-        let reply = self.reply(reader, admin);
-        let mut head = ResponseHeader::build(reply.status, Some(reply.headers.len() + 2))?;
-        for (name, value) in reply.headers {
-            head.insert_header(name, value)?;
+        let mut tasks = self.tasks(reader, admin)?;
+        if session.req_header().method == http::Method::HEAD {
+            tasks.truncate(1);
+            if let Some(HttpTask::Header(_, end)) = tasks.first_mut() {
+                *end = true;
+            }
         }
-        head.insert_header("content-length", reply.body.len())?;
-        let bodiless = session.req_header().method == http::Method::HEAD;
-        session.write_response_header(Box::new(head), bodiless).await?;
-        if bodiless {
-            return Ok(());
-        }
-        session.write_response_body(Some(reply.body.into()), true).await
+        session.response_duplex_vec(tasks).await?;
+        Ok(())
     }
 
-    /// The whole answer as tasks, for a response that was held and is now replaced.
+    /// The whole answer as tasks.
     pub(super) fn tasks(&self, reader: Reader, admin: &str) -> Result<Vec<HttpTask>> {
         let reply = self.reply(reader, admin);
         let mut head = ResponseHeader::build(reply.status, Some(reply.headers.len() + 2))?;
@@ -163,14 +159,14 @@ impl Answer {
     }
 
     /// A trailers-only response: the one form of refusal every gRPC client understands.
-    async fn write_grpc(&self, session: &mut Session, reader: Reader) -> Result<()> {
+    async fn write_grpc(&self, session: &mut ServerSession, reader: Reader) -> Result<()> {
         let detail = self.whole(reader.language);
         let mut head = ResponseHeader::build(StatusCode::OK, Some(5))?;
         head.insert_header("content-type", "application/grpc")?;
         head.insert_header("grpc-status", self.grpc_status())?;
         head.insert_header("grpc-message", utf8_percent_encode(&detail, GRPC_MESSAGE).to_string())?;
         head.insert_header("proxy-status", self.proxy_status())?;
-        session.as_downstream_mut().response_duplex_vec(vec![HttpTask::Header(Box::new(head), true)]).await?;
+        session.response_duplex_vec(vec![HttpTask::Header(Box::new(head), true)]).await?;
         Ok(())
     }
 
