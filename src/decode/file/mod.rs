@@ -1,4 +1,4 @@
-//! Files with an inner order of their own, held whole as far as that is needed: PDF, images, databases.
+//! Files with an inner order of their own, held whole as far as that is needed: PDF, images, databases, old office files.
 
 use std::io;
 
@@ -7,7 +7,11 @@ use super::opaque;
 use super::output::Output;
 use super::window::Window;
 
+mod bundle;
+
 pub(super) mod image;
+
+pub(super) mod ole;
 
 pub(super) mod pdf;
 
