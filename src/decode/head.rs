@@ -9,6 +9,7 @@ use super::account::Account;
 use super::charset::{self, Reader as _};
 use super::form::{self, Form};
 use super::inside;
+use super::label;
 use super::output::Output;
 
 /// Headers that say how a message travels and have no room for data.
@@ -81,11 +82,29 @@ fn field(name: &str, value: &[u8], out: &mut Output<'_>) {
     out.at.enter(name);
     match name {
         "cookie" => text.split(';').for_each(|pair| cookie(pair.trim(), out)),
-        "set-cookie" => cookie(text.split(';').next().unwrap_or("").trim(), out),
+        "set-cookie" => {
+            let (pair, attributes) = text.split_once(';').unwrap_or((&text, ""));
+            cookie(pair.trim(), out);
+            attributes
+                .split(';')
+                .map(str::trim)
+                .filter(|text| !is_attribute(text))
+                .for_each(|text| cookie(text, out));
+        }
         "authorization" | "proxy-authorization" => authorization(name, &text, out),
+        name if label::is_header(name) => {
+            label::fields(&text).for_each(|(name, value)| out.text(value, Some(name), 0))
+        }
         _ => percent_decoded(&text, Some(name), out),
     }
     out.at.leave();
+}
+
+/// Whether this says how long a cookie is kept and where it is sent (RFC 6265, section 4.1.2).
+fn is_attribute(text: &str) -> bool {
+    const KNOWN: [&str; 7] = ["expires", "max-age", "domain", "samesite", "secure", "httponly", "partitioned"];
+    let name = text.split('=').next().unwrap_or("").trim();
+    KNOWN.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 fn cookie(pair: &str, out: &mut Output<'_>) {

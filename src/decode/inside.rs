@@ -3,17 +3,23 @@
 //! A value that only looks like a document stays text. The first bytes decide, so an ordinary value costs one look. What
 //! is unwrapped counts in the depth, and what is wrapped around an image or a cipher is opaque.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use percent_encoding::percent_decode;
 
 use crate::transfer::Locator;
 
 use super::charset::{Reader as _, Step, has_controls};
-use super::encoding::Coding;
+use super::graphql;
 use super::json::Json;
 use super::output::{Output, Silence};
-use super::sniff::{self, Binary};
+use super::sniff::{self, Binary, is_document};
+
+/// Shortest text in hexadecimal digits that is looked at: a telephone number.
+const NUMBER: usize = 11;
 
 /// Longest value that is held to look for a document inside it.
 pub(super) const HOLD: usize = 1024 * 1024;
@@ -35,6 +41,8 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIEN
 pub(super) fn value(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) {
     let suspicious = match text.as_bytes() {
         [b'{' | b'[', .., b'}' | b']'] => true,
+        [b'q' | b'm' | b's', .., b'}'] => graphql::is_graphql(text),
+        [b'%', ..] | [b'h', b't', b't', b'p', ..] => memchr::memchr(b'%', text.as_bytes()).is_some(),
         bytes => bytes.len() >= SHORTEST && starts_as_base64(bytes),
     };
     if !(suspicious && out.look_inside && look(text, key, offset, out)) {
@@ -58,8 +66,11 @@ fn look(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) -> boo
         return false;
     }
     let outer = std::mem::replace(&mut out.key, key.map(str::to_owned));
-    let emitted =
-        if text.starts_with(['{', '[']) { json(text, offset, out) } else { wrapped(text, key, offset, out) };
+    let emitted = match text.as_bytes() {
+        [b'{' | b'[' | b'q' | b'm' | b's', .., b']' | b'}'] => json(text, offset, out) || query(text, offset, out),
+        [b'%', ..] | [b'h', b't', b't', b'p', ..] => percent(text, key, offset, out),
+        _ => wrapped(text, key, offset, out) || hexadecimal(text, key, offset, out),
+    };
     out.key = outer;
     out.rise();
     emitted
@@ -73,6 +84,43 @@ fn json(text: &str, offset: u64, out: &mut Output<'_>) -> bool {
     let mut reader = Json::new(false, out);
     reader.read(text, offset, true, out);
     reader.finish(out);
+    true
+}
+
+/// A document of GraphQL, as JSON carries it.
+fn query(text: &str, offset: u64, out: &mut Output<'_>) -> bool {
+    // An id in braces is no query.
+    let named = !text.starts_with('{') || text.contains('(');
+    if text.len() > HOLD || !named || !graphql::is_graphql(text) {
+        return false;
+    }
+    graphql::read(text, offset, out);
+    true
+}
+
+/// Text with percent sequences: an address, or a value that was escaped once more than its format asks.
+fn percent(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) -> bool {
+    let resolved: Cow<'_, [u8]> = percent_decode(text.as_bytes()).into();
+    let Some(resolved) = readable(&resolved).filter(|resolved| resolved.len() < text.len()) else { return false };
+    if text.starts_with('%') {
+        value(resolved, key, offset, out);
+    } else {
+        out.text(resolved, key, offset);
+    }
+    true
+}
+
+/// Bytes in hexadecimal digits, where they are text. The text itself is emitted too: it may be a secret.
+fn hexadecimal(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) -> bool {
+    if text.len() < 2 * NUMBER || !text.len().is_multiple_of(2) {
+        return false;
+    }
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, _) = text.as_bytes().as_chunks::<2>();
+    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect();
+    let Some(resolved) = bytes.as_deref().and_then(readable) else { return false };
+    out.text(text, key, offset);
+    value(resolved, key, offset, out);
     true
 }
 
@@ -90,6 +138,10 @@ pub(super) fn is_json(text: &str, last: bool) -> bool {
 
 /// Base64, a `data:` address, or a token of base64 parts. The text itself is emitted too: it may be a secret.
 fn wrapped(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) -> bool {
+    if text.starts_with("data:") && data_uri(text).is_none() {
+        // Without base64 the text stands there with percent sequences (RFC 2397).
+        return percent(text, key, offset, out);
+    }
     let body = data_uri(text).unwrap_or(text);
     let parts: Vec<Vec<u8>> = match decode(body) {
         Some(bytes) => vec![bytes],
@@ -116,11 +168,6 @@ fn wrapped(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) -> 
         value(text, key, offset, out);
     }
     true
-}
-
-/// Whether bytes show by how they begin that a reader of their own is there for them.
-fn is_document(bytes: &[u8]) -> bool {
-    Coding::sniff(bytes).is_some() || Binary::sniff(bytes).is_some()
 }
 
 /// What base64 stands for, in either alphabet, padded or not.
@@ -156,7 +203,16 @@ fn starts_as_base64(bytes: &[u8]) -> bool {
             _ => return false,
         }
     }
-    digits < SHORTEST && begins_something(sample)
+    (digits < SHORTEST && begins_something(sample)) || (bytes.len() >= 2 * NUMBER && starts_as_hexadecimal(sample))
+}
+
+/// Whether digits stand for text: pairs from `20` to `7e`, or of letters beyond ASCII.
+fn starts_as_hexadecimal(sample: &[u8; SHORTEST]) -> bool {
+    sample.as_chunks::<2>().0.iter().all(|pair| match pair {
+        [b'2'..=b'6' | b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', low] => low.is_ascii_hexdigit(),
+        [b'7', low] => low.is_ascii_hexdigit() && !matches!(low, b'f' | b'F'),
+        _ => false,
+    })
 }
 
 fn begins_something(sample: &[u8; SHORTEST]) -> bool {

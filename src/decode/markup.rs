@@ -5,6 +5,8 @@
 //! instructions, scripts and document types leave as text. Character references are resolved from a small table and by
 //! number; entities that a document declares are never expanded.
 
+use std::cell::LazyCell;
+
 use memchr::{memchr, memmem};
 
 use crate::transfer::Container;
@@ -12,7 +14,8 @@ use crate::transfer::Container;
 use super::charset::{Reader, Step};
 use super::entity;
 use super::inside::{self, HOLD};
-use super::output::{BLOCK, Blocks, Output};
+use super::label;
+use super::output::{BLOCK, Blocks, NAME, Output};
 use super::tag::{self, Tag};
 
 /// Deepest nesting that is followed; deeper elements count as part of the deepest.
@@ -44,6 +47,8 @@ pub(super) struct Markup {
 #[derive(Debug)]
 struct Element {
     name: String,
+    /// The name its text goes by, where that stands in an attribute.
+    named: Option<String>,
     /// Whether its container is open. An element without children has none.
     is_open: bool,
 }
@@ -339,7 +344,8 @@ impl Markup {
             out.open(Container::Element);
         }
         out.at.enter(tag.name);
-        self.stack.push(Element { name: tag.name.to_owned(), is_open });
+        let named = label::is_named(tag::local(tag.name)).then(|| title(tag)).flatten();
+        self.stack.push(Element { name: tag.name.to_owned(), named: named.map(str::to_owned), is_open });
         self.attributes(tag, offset, out);
         if tag.closed || (self.html && tag::is_void(tag.name)) {
             self.pop(out);
@@ -350,10 +356,16 @@ impl Markup {
 
     fn attributes(&mut self, tag: &Tag<'_>, offset: u64, out: &mut Output<'_>) {
         let mut resolved = std::mem::take(&mut self.resolved);
+        let title = LazyCell::new(|| title(tag));
         for (name, value) in tag.attributes() {
             let value = entity::resolve(value, &mut resolved);
-            // Some languages write text as an attribute: `<family value="…"/>`.
-            let local = if name == "value" && !self.html { tag::local(tag.name) } else { tag::local(name) };
+            let local = match tag::local(name) {
+                // `<meta name="classification" content="Secret">`, `<input name="mail" value="a@x.example">`
+                local @ ("content" | "value") if title.is_some() => title.unwrap_or(local),
+                // Some languages write text as an attribute: `<family value="…"/>`.
+                "value" if !self.html => tag::local(tag.name),
+                local => local,
+            };
             out.at.enter(name);
             inside::value(value, Some(local).filter(|name| !name.is_empty()), offset, out);
             out.at.leave();
@@ -387,5 +399,14 @@ impl Markup {
 /// Text goes by the name of its element; comments and instructions have none.
 fn key(stack: &[Element], run: Run) -> Option<&str> {
     let element = stack.last().filter(|_| matches!(run, Run::Text | Run::Data))?;
-    Some(tag::local(&element.name))
+    // The value of a property of an office file stands in an element that says of what type it is.
+    let typed = element.name.starts_with("vt:").then(|| stack.iter().rev().nth(1)).flatten();
+    let named = [Some(element), typed].into_iter().flatten().find_map(|element| element.named.as_deref());
+    Some(label::field(named.unwrap_or_else(|| tag::local(&element.name))))
+}
+
+/// What the attribute `name` of a tag says.
+fn title<'t>(tag: &Tag<'t>) -> Option<&'t str> {
+    let (_, name) = tag.attributes().find(|(name, _)| tag::local(name) == "name")?;
+    Some(label::field(name)).filter(|name| !name.is_empty() && name.len() <= NAME)
 }

@@ -47,9 +47,13 @@ mod inside;
 
 mod head;
 
+mod graphql;
+
 mod health;
 
 mod json;
+
+mod label;
 
 mod markup;
 
@@ -58,6 +62,8 @@ mod multipart;
 mod output;
 
 mod plain;
+
+mod rtf;
 
 mod sniff;
 
@@ -186,6 +192,11 @@ fn layer(
             opaque(reason, length, out);
         }
         Kind::Binary(format) => binary(format, &mut window, out)?,
+        Kind::GrpcText => {
+            // Frames in base64, several stretches of it behind one another.
+            let hints = Hints { content_type: Some("application/grpc-web"), ..Hints::default() };
+            open(Coding::Base64, &[], &hints, &mut window, meter, out)?;
+        }
         Kind::Mail => multipart::mail(&mut window, out)?,
         Kind::Multipart { boundary, form } => multipart::read(&boundary, form, &mut window, out)?,
         Kind::Text(format) => text(format, hints, &mut window, out)?,
@@ -240,6 +251,7 @@ fn binary(format: Binary, window: &mut Window<'_>, out: &mut Output<'_>) -> io::
         Binary::Genome(packed) => genome::read(packed, window, out),
         Binary::Grpc => tree::protobuf::frames(window, out),
         Binary::Image => file::image::read(window, out),
+        Binary::Ole => file::ole::read(window, out),
         Binary::MessagePack => tree::read("msgpack", &mut tree::msgpack::MessagePack, window, out),
         Binary::Pdf => file::pdf::read(window, out),
         Binary::Protobuf => tree::protobuf::read(window, out),
@@ -270,6 +282,8 @@ fn text(format: Format, hints: &Hints<'_>, window: &mut Window<'_>, out: &mut Ou
         Format::Table { delimiter } => feed("csv", &mut table::Table::new(delimiter), out),
         Format::Events => feed("events", &mut events::Events::default(), out),
         Format::Card => feed("vcard", &mut card::Card::new(), out),
+        Format::Graphql => feed("graphql", &mut graphql::Graphql, out),
+        Format::Rtf => feed("rtf", &mut rtf::Rtf::new(), out),
         Format::Yaml => feed("yaml", &mut yaml::Yaml::new(out), out),
         Format::Genome(kind) => feed(kind.name(), &mut genome::Lines::new(kind), out),
         Format::Hl7 => feed("hl7", &mut health::hl7::Hl7::new(), out),

@@ -13,6 +13,7 @@ use crate::transfer::{Container, is_plain_name};
 use super::account::Opaque;
 use super::encoding::{self, Coding};
 use super::form;
+use super::label;
 use super::output::{NAME, Output};
 use super::sniff::parameter;
 use super::window::Window;
@@ -174,7 +175,11 @@ impl Head {
         ];
         for (name, value) in self.fields.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str())) {
             let value = word::decode(value);
-            out.text(&value, Some(name.as_str()).filter(|name| !name.is_empty()), 0);
+            if label::is_header(name) {
+                label::fields(&value).for_each(|(name, value)| out.text(value, Some(name), 0));
+            } else {
+                out.text(&value, Some(name.as_str()).filter(|name| !name.is_empty()), 0);
+            }
         }
     }
 }

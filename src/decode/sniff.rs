@@ -24,6 +24,8 @@ pub(super) enum Kind {
     Coded(Coding),
     /// A binary format with a reader of its own.
     Binary(Binary),
+    /// Frames of gRPC in base64.
+    GrpcText,
     /// A message of e-mail.
     Mail,
     /// Nothing we read.
@@ -52,6 +54,8 @@ pub(super) enum Binary {
     /// A picture, whose metadata is read.
     Image,
     MessagePack,
+    /// A compound file: old office files.
+    Ole,
     Pdf,
     Protobuf,
     Sqlite,
@@ -73,6 +77,9 @@ impl Binary {
         }
         if head.starts_with(b"%PDF-") {
             return Some(Binary::Pdf);
+        }
+        if head.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
+            return Some(Binary::Ole);
         }
         if head.starts_with(b"SQLite format 3\0") {
             return Some(Binary::Sqlite);
@@ -119,6 +126,10 @@ pub(super) enum Format {
     Events,
     /// vCard and iCalendar.
     Card,
+    /// GraphQL.
+    Graphql,
+    /// RTF.
+    Rtf,
     /// YAML.
     Yaml,
     /// Genomic text.
@@ -133,6 +144,7 @@ pub(super) enum Format {
 enum Label {
     Text(Format),
     Binary(Binary),
+    GrpcText,
     Mail,
     Multipart,
     /// Says nothing that could be checked.
@@ -162,6 +174,9 @@ pub(super) fn kind(hints: &Hints<'_>, head: &[u8], whole: bool) -> Kind {
     {
         return Kind::Binary(binary);
     }
+    if matches!(label, Label::GrpcText) && is_base64(head) {
+        return Kind::GrpcText;
+    }
     let form = media_type(hints.content_type.unwrap_or("")).ends_with("/form-data");
     let boundary = parameter(hints.content_type.unwrap_or(""), "boundary").filter(|boundary| !boundary.is_empty());
     if let (Label::Multipart, Some(boundary)) = (&label, boundary) {
@@ -189,6 +204,8 @@ fn format(label: &Label, text: &str, whole: bool) -> Format {
     match labelled {
         Format::Json { .. } if !start.starts_with('<') => labelled,
         Format::Markup { .. } if start.starts_with('<') => labelled,
+        // RTF begins like JSON.
+        _ if start.starts_with("{\\rtf") => Format::Rtf,
         _ if is_markup(start) => Format::Markup { html: is_html(start) },
         _ if start.starts_with(['{', '[']) && inside::is_json(start, whole) => {
             Format::Json { labelled: false, lines: false }
@@ -234,6 +251,9 @@ fn label(hints: &Hints<'_>) -> Label {
         (_, "x-www-form-urlencoded") => Label::Text(Format::Form),
         (_, "html" | "xhtml+xml") => Label::Text(Format::Markup { html: true }),
         (_, "xml") => Label::Text(Format::Markup { html: false }),
+        (_, "graphql") => Label::Text(Format::Graphql),
+        (_, "rtf") => Label::Text(Format::Rtf),
+        (_, "grpc-web-text" | "grpc-web-text+proto") => Label::GrpcText,
         (_, "csv") => Label::Text(Format::Table { delimiter: 0 }),
         (_, "tab-separated-values" | "tsv") => Label::Text(Format::Table { delimiter: b'\t' }),
         (_, "event-stream") => Label::Text(Format::Events),
@@ -269,6 +289,8 @@ fn by_name(name: &str) -> &'static str {
         "msgpack" | "mpk" => "application/msgpack",
         "cbor" => "application/cbor",
         "pb" => "application/protobuf",
+        "graphql" | "gql" => "application/graphql",
+        "rtf" => "application/rtf",
         _ => "",
     }
 }
@@ -320,7 +342,6 @@ pub(super) fn is_opaque(head: &[u8]) -> Option<Opaque> {
     }
     const BINARY: &[&[u8]] = &[
         b"GIF8",
-        b"\xd0\xcf\x11\xe0\xa1\xb1",
         b"BZh",
         b"\xfd7zXZ\0",
         b"7z\xbc\xaf\x27\x1c",
@@ -381,6 +402,17 @@ fn is_encrypted(head: &[u8]) -> bool {
 fn is_grpc(subtype: &str) -> bool {
     let rest = subtype.strip_prefix("grpc").map(|rest| rest.strip_prefix("-web").unwrap_or(rest));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
+}
+
+/// Whether nothing but base64 stands in the beginning.
+fn is_base64(head: &[u8]) -> bool {
+    let accepts = |byte: &u8| byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || b"+/=".contains(byte);
+    head.iter().all(accepts)
+}
+
+/// Whether bytes show by how they begin that a reader of their own is there for them.
+pub(super) fn is_document(bytes: &[u8]) -> bool {
+    Coding::sniff(bytes).is_some() || Binary::sniff(bytes).is_some()
 }
 
 /// JSON under the label of a binary format.

@@ -31,7 +31,9 @@ impl<'r> Base64<'r> {
             self.source.consume(length);
             let whole = if last { self.group.len() } else { self.group.len() / 4 * 4 };
             let characters: Vec<u8> = self.group.drain(..whole).collect();
-            STANDARD.decode_vec(&characters, &mut self.ready).map_err(|_| io::ErrorKind::InvalidData)?;
+            for stretch in stretches(&characters) {
+                STANDARD.decode_vec(stretch, &mut self.ready).map_err(|_| io::ErrorKind::InvalidData)?;
+            }
             if last {
                 break;
             }
@@ -49,6 +51,18 @@ impl Read for Base64<'_> {
         self.start += read;
         Ok(read)
     }
+}
+
+/// Base64 cut behind its padding: several encodings may follow one another.
+fn stretches(characters: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = characters;
+    std::iter::from_fn(move || {
+        let padding = memchr::memchr(b'=', rest).unwrap_or(rest.len());
+        let end = (padding / 4 * 4 + 4).min(rest.len());
+        let (stretch, behind) = rest.split_at_checked(end)?;
+        rest = behind;
+        (!stretch.is_empty()).then_some(stretch)
+    })
 }
 
 /// Decodes quoted-printable. A sequence that is none stands for itself.

@@ -41,15 +41,30 @@ impl Reader for Yaml {
         }
         for (event, place) in Parser::new_from_str(text).flatten() {
             if !step(&mut tree, event, place, out) {
-                break;
+                // A map whose names are no names. All of it goes on as text.
+                tree.finish(out);
+                out.at.set_line(None);
+                return NOT_YAML;
             }
         }
         tree.finish(out);
+        comments(text, out);
         out.at.set_line(None);
         Step::Read(text.len())
     }
 
     fn finish(&mut self, _: &mut Output<'_>) {}
+}
+
+/// Comments, which are no part of the tree. A `#` between quotes may be taken for one: its text is then heard twice.
+fn comments(text: &str, out: &mut Output<'_>) {
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| line.contains('#')) {
+        let starts =
+            |at: &usize| line.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with([' ', '\t']));
+        let Some(at) = line.match_indices('#').map(|(at, _)| at).find(starts) else { continue };
+        out.at.set_line(Some(number as u64 + 1));
+        out.text(line.get(at + 1..).unwrap_or("").trim(), None, 0);
+    }
 }
 
 /// Takes one event; says whether the tree can go on.

@@ -138,8 +138,8 @@ impl<'d> Collector<'d> {
     {
         let detectors: &'d Detectors = self.detectors;
         let detector = detectors.list.get(hit.detector)?;
-        let original = |offset: usize| folded.map_or(offset, |folded| folded.original(offset));
-        let (start, end) = (original(hit.start), original(hit.end));
+        let start = folded.map_or(hit.start, |folded| folded.original(hit.start));
+        let end = folded.map_or(hit.end, |folded| folded.original_end(hit.end));
         if !piece.report.contains(&start) {
             return None;
         }

@@ -8,6 +8,8 @@ use super::account::Opaque;
 use super::output::{NAME, Output};
 use super::{Hints, document, opaque};
 
+mod margin;
+
 mod sheet;
 
 pub(super) mod tar;

@@ -7,6 +7,8 @@
 use std::io::{self, BufRead, Read};
 
 use super::Member;
+use super::margin::Margin;
+use crate::decode::account::Opaque;
 use crate::decode::charset::Text;
 use crate::decode::entity;
 use crate::decode::output::Output;
@@ -21,13 +23,21 @@ const HELD: usize = 32 * 1024 * 1024;
 /// Widest table that is built; the columns of XLSX end at XFD.
 const COLUMNS: usize = 16_384;
 
+/// Longest table that is built; the rows of XLSX end at this number.
+const ROWS: usize = 1_048_576;
+
 /// Longest run of empty rows and cells that is written out.
 const GAP: usize = 1000;
+
+/// Most text of the tables of one workbook. A string may be referred to by many cells, and a cell may stand far away.
+const TABLES: usize = 64 * 1024 * 1024;
 
 /// What is held of a workbook.
 #[derive(Debug, Default)]
 pub(super) struct Workbook {
     strings: Vec<String>,
+    /// Text in the file of the strings that is none of them.
+    beside: Margin,
     used: Vec<bool>,
     sheets: Vec<(String, String)>,
     held: usize,
@@ -65,7 +75,7 @@ impl Workbook {
                 if name.starts_with("xl/worksheets/") {
                     self.sheets.push((name.to_owned(), xml));
                 } else {
-                    self.strings = shared(&xml);
+                    (self.strings, self.beside) = shared(&xml);
                 }
                 Ok(())
             }
@@ -84,55 +94,74 @@ impl Workbook {
         out.format("xlsx");
         let counted = out.tally.bytes;
         self.used = vec![false; self.strings.len()];
+        let mut room = TABLES;
         for (name, xml) in std::mem::take(&mut self.sheets) {
-            let table = self.table(&xml);
+            let mut margin = Margin::default();
+            let (table, whole) = self.table(&xml, room, &mut margin);
+            room = room.saturating_sub(table.len());
+            if !whole {
+                out.tally.opaque(Opaque::Oversize, 1);
+            }
             let mut source = table.as_bytes();
             Member(&name).within(out, |_, out| {
-                Text::new(&mut Window::new(&mut source, u64::MAX), Some("utf-8"))?.feed(&mut Table::new(b','), out)
+                Text::new(&mut Window::new(&mut source, u64::MAX), Some("utf-8"))?
+                    .feed(&mut Table::new(b','), out)?;
+                out.text(margin.text.trim_ascii_end(), None, 0);
+                Ok(())
             })?;
         }
         for (text, _) in self.strings.iter().zip(&self.used).filter(|(_, used)| !**used) {
             out.text(text, None, 0);
         }
+        out.text(self.beside.text.trim_ascii_end(), None, 0);
         out.tally.bytes = counted;
         Ok(())
     }
 
-    /// A sheet as separated values.
-    fn table(&mut self, xml: &str) -> String {
+    /// A sheet as separated values, and whether it is whole: where it would be longer than `room`, cells keep the text
+    /// that stands in them and lose their place and the strings they refer to.
+    fn table(&mut self, xml: &str, room: usize, margin: &mut Margin) -> (String, bool) {
         let mut csv = String::new();
         let (mut row, mut column) = (0, 0);
         let mut cell = Cell::default();
+        let mut whole = true;
         walk(xml, |event| match event {
-            Event::Start(tag, "row") => {
-                let number = attribute(tag, "r").and_then(|r| r.parse().ok()).unwrap_or(row + 1);
-                let gap = number.max(row + 1) - row - 1;
+            Event::Start(tag, name) => {
+                margin.attributes(tag);
+                if name == "c" {
+                    // The one before had no end.
+                    margin.add(&cell.text, "");
+                    let named = attribute(tag, "r").and_then(column_of);
+                    let shared = attribute(tag, "t") == Some("s");
+                    cell = Cell { column: named.unwrap_or(column), shared, ..Cell::default() };
+                }
+                if name != "row" {
+                    return;
+                }
+                let number = attribute(tag, "r").and_then(|r| r.parse::<usize>().ok()).unwrap_or(row + 1).min(ROWS);
+                let gap = if csv.len() < room { number.saturating_sub(row + 1) } else { 0 };
                 csv.extend(std::iter::repeat_n('\n', gap.min(GAP)));
                 (row, column) = (number.max(row + 1), 0);
             }
-            Event::Start(tag, "c") => {
-                let named = attribute(tag, "r").and_then(column_of);
-                cell = Cell {
-                    column: named.unwrap_or(column),
-                    shared: attribute(tag, "t") == Some("s"),
-                    ..Cell::default()
-                };
-            }
             Event::Text(text, "v" | "t") => cell.text.push_str(text),
+            Event::Text(text, element) => margin.add(text, element),
             Event::End("c") => {
-                let gap = cell.column.min(COLUMNS).saturating_sub(column);
+                whole &= csv.len() < room;
+                let gap = if whole { cell.column.min(COLUMNS).saturating_sub(column) } else { 0 };
                 csv.extend(std::iter::repeat_n(',', gap + usize::from(column > 0)));
-                self.write(&cell, &mut csv);
+                self.write(&cell, whole, &mut csv);
+                cell.text.clear();
                 column = cell.column.min(COLUMNS) + 1;
             }
             Event::End("row") => csv.push('\n'),
-            _ => {}
+            Event::End(_) => {}
         });
-        csv
+        margin.add(&cell.text, "");
+        (csv, whole)
     }
 
-    fn write(&mut self, cell: &Cell, csv: &mut String) {
-        let index = cell.shared.then(|| cell.text.trim().parse::<usize>().ok()).flatten();
+    fn write(&mut self, cell: &Cell, resolves: bool, csv: &mut String) {
+        let index = (cell.shared && resolves).then(|| cell.text.trim().parse::<usize>().ok()).flatten();
         if let Some(used) = index.and_then(|index| self.used.get_mut(index)) {
             *used = true;
         }
@@ -158,7 +187,7 @@ fn walk(xml: &str, mut event: impl FnMut(Event<'_>)) {
     let mut inside = "";
     while let Some(at) = memchr::memchr(b'<', rest.as_bytes()) {
         let (text, behind) = rest.split_at_checked(at).unwrap_or((rest, ""));
-        if !inside.is_empty() && !text.is_empty() {
+        if !text.is_empty() && (!inside.is_empty() || !text.trim_ascii().is_empty()) {
             event(Event::Text(entity::resolve(text, &mut buffer), inside));
         }
         let Found::Tag(tag) = tag::read(behind) else {
@@ -177,26 +206,38 @@ fn walk(xml: &str, mut event: impl FnMut(Event<'_>)) {
                 }
             }
             Kind::End => event(Event::End(name)),
-            Kind::Declaration => {}
+            // Comments among them.
+            Kind::Declaration => event(Event::Text(tag.body, "")),
         }
         rest = behind.get(tag.length..).unwrap_or("");
     }
+    if !rest.trim_ascii().is_empty() {
+        event(Event::Text(rest, ""));
+    }
 }
 
-/// The strings of a workbook, the runs of each joined. How they are pronounced is left out.
-fn shared(xml: &str) -> Vec<String> {
-    let mut strings = Vec::new();
+/// The strings of a workbook, the runs of each joined, and what else stands beside them. How a string is pronounced is no
+/// part of it.
+fn shared(xml: &str) -> (Vec<String>, Margin) {
+    let (mut strings, mut beside) = (Vec::new(), Margin::default());
     let mut text = String::new();
     let mut phonetic = false;
     walk(xml, |event| match event {
-        Event::Start(_, "si") => text.clear(),
-        Event::Start(_, "rPh") => phonetic = true,
+        Event::Start(tag, name) => {
+            beside.attributes(tag);
+            phonetic |= name == "rPh";
+            if name == "si" {
+                beside.add(&std::mem::take(&mut text), "");
+            }
+        }
         Event::End("rPh") => phonetic = false,
         Event::Text(run, "t") if !phonetic => text.push_str(run),
+        Event::Text(other, element) => beside.add(other, element),
         Event::End("si") => strings.push(std::mem::take(&mut text)),
-        _ => {}
+        Event::End(_) => {}
     });
-    strings
+    beside.add(&text, "");
+    (strings, beside)
 }
 
 fn attribute<'t>(tag: &Tag<'t>, name: &str) -> Option<&'t str> {

@@ -32,7 +32,12 @@ pub(in crate::decode) fn read(window: &mut Window<'_>, out: &mut Output<'_>) -> 
 
 /// Text fields go by the name of their tag.
 fn fields(metadata: &Exif, out: &mut Output<'_>) {
+    // Fields do not overlap, so together they are no longer than what was read; many that point at one place would be
+    // copied as often as there are fields. Each is copied when it is asked for.
+    let mut room = HEAD;
     for field in metadata.fields() {
+        let Some(left) = room.checked_sub(weight(&field.value)) else { break };
+        room = left;
         let Value::Ascii(lines) = &field.value else { continue };
         let name = field.tag.to_string();
         out.at.enter(&name);
@@ -40,6 +45,24 @@ fn fields(metadata: &Exif, out: &mut Output<'_>) {
             out.text(String::from_utf8_lossy(line).trim_matches(['\0', ' ']), Some(&name), 0);
         }
         out.at.leave();
+    }
+}
+
+/// How many bytes a value takes in the file, at least.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Ascii(lines) => lines.iter().map(|line| line.len() + 1).sum(),
+        Value::Byte(bytes) | Value::Undefined(bytes, _) => bytes.len(),
+        Value::SByte(bytes) => bytes.len(),
+        Value::Short(numbers) => numbers.len() * 2,
+        Value::SShort(numbers) => numbers.len() * 2,
+        Value::Long(numbers) => numbers.len() * 4,
+        Value::SLong(numbers) => numbers.len() * 4,
+        Value::Float(numbers) => numbers.len() * 4,
+        Value::Rational(numbers) => numbers.len() * 8,
+        Value::SRational(numbers) => numbers.len() * 8,
+        Value::Double(numbers) => numbers.len() * 8,
+        Value::Unknown(..) => 0,
     }
 }
 

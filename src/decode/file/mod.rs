@@ -1,5 +1,5 @@
-//! Files with an inner order of their own, held whole as far as that is needed: PDF, images, databases, biometric
-//! records.
+//! Files with an inner order of their own, held whole as far as that is needed: PDF, images, databases, old office files,
+//! biometric records.
 
 use std::io;
 
@@ -8,7 +8,11 @@ use super::opaque;
 use super::output::Output;
 use super::window::Window;
 
+mod bundle;
+
 pub(super) mod image;
+
+pub(super) mod ole;
 
 pub(super) mod pdf;
 

@@ -55,28 +55,34 @@ fn page(page: &[u8], head: usize, number: u64, out: &mut Output<'_>) {
         return loose(page, out);
     }
     out.at.enter_index(number);
+    // Rows do not overlap, so together they are no longer than the page. Pointers to one and the same row would be read
+    // as often as there are pointers.
+    let mut room = page.len();
     for (index, pointer) in pointers.iter().take(cells).enumerate() {
         let cell = page.get(usize::from(u16::from_be_bytes(*pointer))..).unwrap_or_default();
         out.at.enter_index(index as u64);
         out.open(Container::Row);
-        if row(cell, kind == TABLE, page.len(), out).is_none() {
-            out.tally.opaque(Opaque::Undecodable, 1);
-        }
+        let read = row(cell, kind == TABLE, page.len(), room, out);
         out.close();
         out.at.leave();
+        match read {
+            Some(read) => room -= read,
+            None => out.tally.opaque(Opaque::Undecodable, 1),
+        }
     }
     out.at.leave();
 }
 
-/// Reads one row: its length, its number, the types of its values, the values. Nothing where it makes no sense.
-fn row(cell: &[u8], numbered: bool, page: usize, out: &mut Output<'_>) -> Option<()> {
+/// Reads one row: its length, its number, the types of its values, the values. Returns how long it is here; nothing where
+/// it makes no sense or is longer than `room`.
+fn row(cell: &[u8], numbered: bool, page: usize, room: usize, out: &mut Output<'_>) -> Option<usize> {
     let (length, rest) = varint(cell)?;
     let rest = if numbered { varint(rest)?.1 } else { rest };
-    let rest = rest.get(..local(usize::try_from(length).ok()?, numbered, page))?;
+    let rest = rest.get(..local(usize::try_from(length).ok()?, numbered, page)).filter(|rest| rest.len() <= room)?;
     let (head, types) = varint(rest)?;
     let head = usize::try_from(head).ok()?;
     let mut values = rest.get(head..)?;
-    let mut types = types.get(..types.len() - (rest.len() - head))?;
+    let mut types = types.get(..types.len().checked_sub(values.len())?)?;
     for column in 0..COLUMNS {
         if types.is_empty() {
             break;
@@ -87,7 +93,7 @@ fn row(cell: &[u8], numbered: bool, page: usize, out: &mut Output<'_>) -> Option
         values = value(kind, values, out);
         out.at.leave();
     }
-    Some(())
+    Some(rest.len())
 }
 
 /// How much of a row lies in the page itself (section 1.6 of the format).

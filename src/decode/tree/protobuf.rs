@@ -17,6 +17,9 @@ use crate::transfer::Container;
 /// Deepest nesting that is followed.
 const NESTING: u32 = 32;
 
+/// The flag of the frame in which gRPC-Web carries its trailers, as lines of text.
+const TRAILERS: u8 = 0x80;
+
 /// The media type of one message.
 const MESSAGE: &str = "application/x-protobuf";
 
@@ -32,12 +35,13 @@ pub(in crate::decode) fn frames(window: &mut Window<'_>, out: &mut Output<'_>) -
     let mut index = 0;
     while let Some([flag, a, b, c, d]) = window.array()? {
         out.tally.bytes += 5;
-        if flag > 1 || !out.descend() {
+        if !matches!(flag, 0 | 1 | TRAILERS) || !out.descend() {
             break;
         }
         out.at.enter_index(index);
         let mut section = io::Read::take(&mut *window, u64::from(u32::from_be_bytes([a, b, c, d])));
-        let hints = Hints { content_type: Some(MESSAGE), ..Hints::default() };
+        let content_type = if flag == TRAILERS { "text/plain" } else { MESSAGE };
+        let hints = Hints { content_type: Some(content_type), ..Hints::default() };
         document(&hints, &mut section, out)?;
         let cut = section.limit() > 0;
         opaque(Opaque::Undecodable, u64::from(cut), out);
