@@ -8,6 +8,8 @@
 //! Megabytes (10^6 bytes) a second of decoded text. Each figure is the fastest of its rounds, in seconds of processor
 //! time of this thread, so that company on the machine disturbs it little.
 
+#![expect(clippy::indexing_slicing, reason = "tables of a bench, indexed below their length")]
+
 mod corpora;
 
 mod peers;
@@ -41,7 +43,7 @@ fn main() {
     let options = Options { quick: has("--quick"), json: has("--json"), only: value("--only") };
     let size = if options.quick { 1 << 20 } else { 8 << 20 };
     if let Some(directory) = value("--write") {
-        return peers::write(&directory, &all(size), order());
+        return peers::write(&directory, &all(size), &order());
     }
     let bench = Bench { detectors: compiled(BUILTIN, &[]), key: DigestKey::new(&[7; 32]), options };
     if let Some(at) = words.iter().position(|word| word == "--profile") {

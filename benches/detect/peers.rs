@@ -69,7 +69,7 @@ fn rates_of(
 }
 
 /// Leaves corpora, patterns and the small message where other programs find them.
-pub fn write(directory: &str, corpora: &[Corpus], order: Vec<u8>) {
+pub fn write(directory: &str, corpora: &[Corpus], order: &[u8]) {
     let file = |name: &str, bytes: &[u8]| {
         if let Err(error) = std::fs::write(std::path::Path::new(directory).join(name), bytes) {
             eprintln!("{directory}/{name}: {error}");
@@ -79,7 +79,7 @@ pub fn write(directory: &str, corpora: &[Corpus], order: Vec<u8>) {
     for corpus in corpora {
         file(&format!("{}.bin", corpus.name), &corpus.messages.concat());
     }
-    file("order.bin", &order);
+    file("order.bin", order);
     file("patterns-all.txt", patterns(false).join("\n").as_bytes());
     file("patterns-sure.txt", patterns(true).join("\n").as_bytes());
 }
@@ -113,7 +113,7 @@ pub fn some_detectors(wanted: usize) -> Detectors {
 /// A detector as an organisation writes it: a badge number, a file number, a token.
 fn own(number: usize) -> String {
     let (digits, letter) = (6 + number % 7, char::from(b'A' + (number % 26) as u8));
-    let (pattern, example, needs) = match number % 3 {
+    let (pattern, example, needs) = match number % 6 {
         0 => (
             format!("{letter}{letter}[0-9]{{{digits}}}"),
             format!("badge{number} {letter}{letter}{}", "7".repeat(digits)),
