@@ -3,6 +3,8 @@
 //! The modules stand in the order in which a transfer meets them. Read [`transfer`] first for the words, then
 //! [`gate`] for the story: it is the one path from a message to the decision about it.
 
+// An exchange is one future made of others, more deeply than the compiler expects.
+#![recursion_limit = "256"]
 // The blank lines keep the order of the journey; a formatter would sort adjacent lines.
 
 pub mod proxy;

@@ -34,7 +34,7 @@ fn main() {
 fn described(file: &str, detector: &toml::Table) -> serde_json::Value {
     let text = |key: &str| detector.get(key).and_then(toml::Value::as_str);
     let plain = |key: &str| words(detector, key).into_iter().find(|word| !word.starts_with('='));
-    let field = plain("fields").or_else(|| words(detector, "fields").first().map(|word| word[1..].to_owned()));
+    let field = plain("fields").or_else(|| words(detector, "fields").first().map(|word| word.trim_start_matches('=').to_owned()));
     let context = plain("context").or_else(|| if text("needs") == Some("key") { None } else { field.clone() });
     let alone = Alone::of(detector, field.as_deref(), context.as_deref());
     json!({
@@ -169,7 +169,7 @@ fn one_of(class: &ClassUnicode, dice: &mut Dice) -> char {
     let range = ranges[dice.below(ranges.len())];
     let span = u32::from(range.end()) - u32::from(range.start()) + 1;
     let drawn = u32::from(range.start()) + u32::try_from(dice.below(span as usize)).unwrap();
-    char::from_u32(drawn).unwrap_or(range.start())
+    char::from_u32(drawn).unwrap_or_else(|| range.start())
 }
 
 /// The same numbers in every run, so that two runs can be compared.

@@ -142,7 +142,7 @@ impl<'w, 'r> Text<'w, 'r> {
             return Ok(Some(Step::Read(0)));
         }
         let length = bytes.len();
-        let (step, malformed) = match std::str::from_utf8(bytes) {
+        let (step, malformed) = match simdutf8::compat::from_utf8(bytes) {
             Ok(text) => (insist(reader.read(text, self.offset, last, out), last), false),
             Err(error) => {
                 let sound = bytes.get(..error.valid_up_to()).map_or(Ok(""), std::str::from_utf8).unwrap_or("");

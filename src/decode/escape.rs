@@ -1,6 +1,7 @@
 //! Strings of JSON: where they end, and their escape sequences.
 
 use memchr::{memchr, memchr2};
+use wide::u8x16;
 
 /// The longest sequence: a surrogate pair.
 pub(super) const LONGEST: usize = 12;
@@ -17,22 +18,12 @@ pub(super) fn measure(rest: &[u8]) -> (usize, bool, bool) {
 
 /// The first quote or backslash if it is among the first bytes.
 ///
-/// PERF: most names and many values are shorter than this; a call of `memchr2` costs more than looking at them, and one
-/// wide word has one branch to foresee where two words have two.
+/// PERF: most names and many values are shorter than this; a call of `memchr2` costs more than looking at them.
 #[inline]
 fn short(rest: &[u8]) -> Option<usize> {
-    let word = u128::from_le_bytes(*rest.first_chunk()?);
-    let hit = zero(word ^ spread(b'"')) | zero(word ^ spread(b'\\'));
-    (hit != 0).then(|| hit.trailing_zeros() as usize / 8)
-}
-
-const fn spread(byte: u8) -> u128 {
-    u128::from_ne_bytes([byte; 16])
-}
-
-/// Marks the first zero byte of a word; above it marks may be wrong.
-const fn zero(word: u128) -> u128 {
-    word.wrapping_sub(spread(1)) & !word & spread(0x80)
+    let bytes = u8x16::new(*rest.first_chunk()?);
+    let hits = (bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\'))).to_bitmask();
+    (hits != 0).then(|| hits.trailing_zeros() as usize)
 }
 
 #[inline(never)]

@@ -36,6 +36,13 @@ pub(super) const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STAND
 
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
+/// Whether a value is shorter than what can matter. Documents in a value have formats of their own, and characters beyond
+/// ASCII can stand for several.
+#[inline]
+pub(super) fn is_idle(text: &str, least: usize) -> bool {
+    text.len() < least && !text.starts_with(['{', '[']) && text.is_ascii()
+}
+
 /// A value: emitted as the document in it if there is one, as text otherwise.
 #[inline]
 pub(super) fn value(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) {

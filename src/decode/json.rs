@@ -2,8 +2,9 @@
 //!
 //! The reader is a tokenizer with a stack of its own, not a validator: a comma may trail, several values may follow one
 //! another (NDJSON, JSON sequences), raw line ends in strings pass. It is lenient because whoever receives the message
-//! may be, and strict about one thing: every string and number leaves as text. Strings without escapes leave where they
-//! lie; escapes are resolved into one buffer. A name leaves as text too when it could be a value.
+//! may be, and strict about one thing: every string and number that can matter leaves as text ([`Output::least`]). Strings
+//! without escapes leave where they lie; escapes are resolved into one buffer. A name leaves as text too when it could be
+//! a value.
 
 use memchr::memchr2;
 
@@ -20,10 +21,14 @@ const NESTING: usize = 512;
 /// Longest number or word.
 const WORD: usize = 4096;
 
+/// Names that are remembered.
+const KNOWN: usize = 32;
+
 /// Reads JSON text.
 #[derive(Debug)]
 pub(super) struct Json {
     stack: Vec<Frame>,
+    known: Known,
     /// Names of the members entered, one after the other. It begins with the name of the field the document stands in.
     names: String,
     /// Text with its escapes resolved.
@@ -35,6 +40,11 @@ pub(super) struct Json {
     /// Line ends between values.
     lines: u64,
     values: u64,
+    /// Whether the location is that of the current value already. PERF: most values are too short to be looked at, and
+    /// need none.
+    inside: bool,
+    /// A shorter value of the current member is not looked at.
+    least: usize,
     /// Whether the message calls itself JSON, so that a syntax error hides something.
     labelled: bool,
 }
@@ -45,6 +55,63 @@ struct Frame {
     index: u64,
     /// Where the name of the current member stands in `names`. Items of a list go by the name of the list.
     name: (usize, usize),
+    /// A shorter item of the list is not looked at.
+    least: usize,
+}
+
+/// The names of the first members, and which came behind which. PERF: objects in a list repeat their names in one order, so
+/// the next name is mostly known and only has to be compared.
+#[derive(Debug, Default)]
+struct Known {
+    text: String,
+    names: Vec<KnownName>,
+    /// The last one met.
+    last: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct KnownName {
+    start: usize,
+    end: usize,
+    least: usize,
+    /// Which came next.
+    next: usize,
+}
+
+impl Known {
+    fn text(&self, name: KnownName) -> &str {
+        self.text.get(name.start..name.end).unwrap_or("")
+    }
+
+    /// The name that is expected next, if `rest` begins with it and a quote.
+    #[inline]
+    fn expected(&mut self, rest: &[u8]) -> Option<(&str, usize)> {
+        let next = self.names.get(self.last)?.next;
+        let name = *self.names.get(next)?;
+        if rest.get(name.end - name.start) != Some(&b'"') || !rest.starts_with(self.text(name).as_bytes()) {
+            return None;
+        }
+        self.last = next;
+        Some((self.text(name), name.least))
+    }
+
+    /// Notes that a name was met, and gives back from which length on its values matter.
+    fn meet(&mut self, name: &str, out: &mut Output<'_>) -> usize {
+        let mut least = || out.least(Some(name).filter(|name| !name.is_empty()));
+        let met = self.names.iter().position(|known| self.text(*known) == name);
+        let place = met.unwrap_or(self.names.len());
+        if met.is_none() {
+            if place >= KNOWN {
+                return least();
+            }
+            let start = self.text.len();
+            self.text.push_str(name);
+            self.names.push(KnownName { start, end: self.text.len(), least: least(), next: 0 });
+        }
+        self.names.iter_mut().skip(self.last).take(1).for_each(|last| last.next = place);
+        self.last = place;
+        self.names.get(place).map_or(0, |known| known.least)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +153,10 @@ impl Reader for Json {
             at = self.skip(bytes, at);
             let Some(&byte) = bytes.get(at) else { break };
             let next = match byte {
-                _ if byte == b'"' => self.string(text, at, offset, last, out),
+                _ if byte == b'"' => match self.known_name(bytes.get(at + 1..).unwrap_or_default()) {
+                    Some(length) => Next::At(at + length + 2),
+                    None => self.string(text, at, offset, last, out),
+                },
                 b'{' | b'[' => self.open(at, byte == b'[', out),
                 b'}' | b']' => self.close(at, byte == b']', out),
                 b')' if offset + at as u64 == 0 => guard(text, last),
@@ -121,6 +191,7 @@ impl Json {
     pub fn new(labelled: bool, out: &Output<'_>) -> Json {
         Json {
             stack: Vec::new(),
+            known: Known::default(),
             names: out.key.clone().unwrap_or_default(),
             resolved: String::new(),
             expect: Expect::Value,
@@ -128,6 +199,8 @@ impl Json {
             base: out.at.depth(),
             lines: 0,
             values: 0,
+            inside: false,
+            least: 0,
             labelled,
         }
     }
@@ -179,7 +252,6 @@ impl Json {
     #[inline]
     fn begin(&mut self, out: &mut Output<'_>) -> bool {
         match (self.expect, self.stack.last()) {
-            (Expect::Value, Some(frame)) if frame.list => out.at.enter_index(frame.index),
             (Expect::Value, _) => {}
             (Expect::After, None) => {
                 out.format("ndjson");
@@ -190,16 +262,38 @@ impl Json {
         true
     }
 
+    /// Makes the location that of the current value.
+    #[inline]
+    fn go_in(&mut self, out: &mut Output<'_>) {
+        if let Some(frame) = self.stack.last().filter(|_| !self.inside) {
+            match frame.list {
+                true => out.at.enter_index(frame.index),
+                false => out.at.enter_plain(self.names.get(frame.name.0..frame.name.1).unwrap_or("")),
+            }
+            self.inside = true;
+        }
+    }
+
+    /// Whether the current value is too short to matter.
+    #[inline]
+    fn is_idle(&self, text: &str) -> bool {
+        let least = self.stack.last().map_or(0, |frame| if frame.list { frame.least } else { self.least });
+        inside::is_idle(text, least)
+    }
+
     /// After a value.
     #[inline]
     fn end(&mut self, out: &mut Output<'_>) {
         match self.stack.last_mut() {
             Some(frame) => {
                 frame.index += 1;
-                out.at.leave();
+                if self.inside {
+                    out.at.leave();
+                }
             }
             None => self.values += 1,
         }
+        self.inside = false;
         self.expect = Expect::After;
     }
 
@@ -210,8 +304,11 @@ impl Json {
         if !self.begin(out) {
             return self.fail();
         }
+        self.go_in(out);
         let name = if list { self.name() } else { (self.names.len(), self.names.len()) };
-        self.stack.push(Frame { list, index: 0, name });
+        let least = if list { out.least(key(&self.names, name, false)) } else { 0 };
+        self.stack.push(Frame { list, index: 0, name, least });
+        self.inside = false;
         self.expect = if list { Expect::Value } else { Expect::Name };
         out.open(if list { Container::List } else { Container::Object });
         Next::At(at + 1)
@@ -231,6 +328,7 @@ impl Json {
             self.names.truncate(frame.name.0);
         }
         out.close();
+        self.inside = true;
         self.end(out);
         Next::At(at + 1)
     }
@@ -252,7 +350,9 @@ impl Json {
         }
         let raw = rest.get(..length).unwrap_or(rest);
         let place = offset + start as u64;
-        if escaped {
+        if !is_name && self.is_idle(raw) {
+            self.end(out);
+        } else if escaped {
             let mut resolved = std::mem::take(&mut self.resolved);
             resolved.clear();
             escape::resolve(raw, &mut resolved);
@@ -269,11 +369,12 @@ impl Json {
         if is_name && is_plain(text) {
             // A plain name is a short one, and has nothing to escape.
             self.name_member(text);
-            out.at.enter_plain(text);
+            self.least = self.known.meet(text, out);
         } else if is_name {
             self.enter(text, out);
             out.text(text, None, offset);
         } else {
+            self.go_in(out);
             inside::value(text, key(&self.names, self.name(), false), offset, out);
             self.end(out);
         }
@@ -283,11 +384,28 @@ impl Json {
     fn enter(&mut self, name: &str, out: &mut Output<'_>) {
         let known = if name.len() > NAME { name.get(..name.floor_char_boundary(NAME)).unwrap_or(name) } else { name };
         self.name_member(known);
+        self.least = out.least(Some(known).filter(|name| !name.is_empty()));
         out.at.enter(known);
+        self.inside = true;
+    }
+
+    /// Reads the name that is expected next, if it comes next, and gives back its length.
+    #[inline]
+    fn known_name(&mut self, rest: &[u8]) -> Option<usize> {
+        if self.expect != Expect::Name {
+            return None;
+        }
+        let (name, least) = self.known.expected(rest)?;
+        let frame = self.stack.last_mut()?;
+        self.names.truncate(frame.name.0);
+        self.names.push_str(name);
+        frame.name.1 = self.names.len();
+        self.least = least;
+        self.expect = Expect::Colon;
+        Some(name.len())
     }
 
     /// The current member of the innermost object goes by this name.
-    #[inline]
     fn name_member(&mut self, name: &str) {
         if let Some(frame) = self.stack.last_mut() {
             self.names.truncate(frame.name.0);
@@ -311,6 +429,8 @@ impl Json {
         let beginning = rest.get(..rest.floor_char_boundary(NAME)).unwrap_or(rest);
         if is_name {
             self.enter(beginning, out);
+        } else {
+            self.go_in(out);
         }
         let opaque = inside::is_wrapped_binary(beginning);
         self.long = Some(Long { blocks: Blocks::new(offset + start as u64), is_name, opaque });
@@ -370,7 +490,8 @@ impl Json {
         if !(number || known || cut) || !self.begin(out) {
             return self.fail();
         }
-        if number {
+        if number && !self.is_idle(word) {
+            self.go_in(out);
             out.text(word, key(&self.names, self.name(), false), offset + at as u64);
         }
         self.end(out);
@@ -400,9 +521,6 @@ fn is_word(byte: u8) -> bool {
 /// Whether a name can be nothing but a name. Most are short ASCII words, which is quick to see.
 #[inline]
 fn is_plain(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    let word = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
-        && name.len() <= 40
-        && bytes.all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-    word || name.is_empty() || is_plain_name(name)
+    let word = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    (name.len() <= 40 && name.bytes().fold(true, |all, byte| all & word(byte))) || is_plain_name(name)
 }

@@ -46,6 +46,12 @@ impl<'a> Output<'a> {
         self.sink.close();
     }
 
+    /// Bytes of the shortest text that is worth a piece in a field of this name.
+    #[inline]
+    pub fn least(&mut self, key: Option<&str>) -> usize {
+        self.sink.least(key)
+    }
+
     /// Text that is whole.
     #[inline]
     pub fn whole(&mut self, text: &str, key: Option<&str>, offset: u64) {

@@ -4,6 +4,7 @@
 //! otherwise hide its first row.
 
 use csv_core::{ReadFieldResult, Reader as Fields, ReaderBuilder};
+use wide::u8x16;
 
 use crate::transfer::Container;
 
@@ -20,12 +21,18 @@ const DELIMITERS: [u8; 4] = *b",;\t|";
 /// Reads a table.
 pub(super) struct Table {
     fields: Fields,
+    delimiter: u8,
+    /// Whether `fields` has begun with a value, and whether it believes to be at the beginning of a row.
+    begun: bool,
+    at_row: bool,
     /// The value being read.
     value: Vec<u8>,
     filled: usize,
     /// A value longer than a block.
     long: Option<Blocks>,
     columns: Vec<String>,
+    /// For each column, the length below which a value is not looked at.
+    least: Vec<usize>,
     /// Whether the row being read is the first.
     first: bool,
     column: usize,
@@ -54,17 +61,26 @@ impl Reader for Table {
             if rest.is_empty() && !(last && self.inside_row) {
                 return Step::Read(text.len());
             }
+            if let Some(length) = self.plain(rest) {
+                self.plain_value(text.get(at..at + length).unwrap_or(""), rest.get(length).copied(), out);
+                at += length + 1;
+                self.begins = offset + at as u64;
+                continue;
+            }
+            self.catch_up();
             let room = self.value.get_mut(self.filled..).unwrap_or_default();
             let (result, read, written) = self.fields.read_field(rest, room);
             self.pass(rest.get(..read).unwrap_or_default());
             at += read;
             self.filled += written;
             self.inside_row |= read > 0;
+            self.begun |= read > 0;
             match result {
                 ReadFieldResult::InputEmpty if last && !rest.is_empty() => {}
                 ReadFieldResult::InputEmpty => return Step::Read(text.len()),
                 ReadFieldResult::OutputFull => self.overflow(out),
                 ReadFieldResult::Field { record_end } => {
+                    (self.begun, self.at_row) = (false, record_end);
                     self.field(record_end, out);
                     self.begins = offset + at as u64;
                 }
@@ -88,10 +104,14 @@ impl Table {
     pub fn new(delimiter: u8) -> Table {
         Table {
             fields: ReaderBuilder::new().delimiter(delimiter).build(),
+            delimiter,
+            begun: false,
+            at_row: true,
             value: vec![0; BLOCK],
             filled: 0,
             long: None,
             columns: Vec::new(),
+            least: Vec::new(),
             first: true,
             column: 0,
             row_open: false,
@@ -104,6 +124,57 @@ impl Table {
 
     fn pass(&mut self, bytes: &[u8]) {
         self.lines += memchr::memchr_iter(b'\n', bytes).count() as u64;
+    }
+
+    /// The length of the value that begins here, if it is whole and has no quotes. PERF: most values are such, and need
+    /// neither an automaton nor a copy.
+    #[inline]
+    fn plain(&self, rest: &[u8]) -> Option<usize> {
+        if self.begun || self.filled > 0 || self.long.is_some() {
+            return None;
+        }
+        let rest = rest.get(..BLOCK).unwrap_or(rest);
+        let mut length = 0;
+        for chunk in rest.as_chunks::<16>().0 {
+            let bytes = u8x16::new(*chunk);
+            let is = |byte: u8| bytes.simd_eq(u8x16::splat(byte));
+            let stops = is(self.delimiter) | is(b'\n') | is(b'\r') | is(b'"');
+            match stops.to_bitmask() {
+                0 => length += 16,
+                stops => {
+                    length += stops.trailing_zeros() as usize;
+                    return rest.get(length).filter(|byte| **byte != b'"').map(|_| length);
+                }
+            }
+        }
+        None
+    }
+
+    fn plain_value(&mut self, text: &str, end: Option<u8>, out: &mut Output<'_>) {
+        self.inside_row = true;
+        self.lines += u64::from(end == Some(b'\n'));
+        self.open_row(out);
+        if !inside::is_idle(text, self.least.get(self.column).copied().unwrap_or(0)) {
+            self.enter(out);
+            inside::value(text, self.name(), self.begins, out);
+            out.at.leave();
+        }
+        self.go_on(text, end != Some(self.delimiter), out);
+    }
+
+    /// Tells the automaton of the values that were read without it.
+    fn catch_up(&mut self) {
+        let at_row = self.column == 0 && !self.row_open;
+        if !self.begun && self.at_row != at_row {
+            let passed = if at_row { b'\n' } else { self.delimiter };
+            self.fields.read_field(&[passed], &mut [0; 4]);
+            self.at_row = at_row;
+        }
+    }
+
+    /// The name of the column.
+    fn name(&self) -> Option<&str> {
+        self.columns.get(self.column).map(String::as_str).filter(|name| !name.is_empty())
     }
 
     /// What the buffer holds, as far as its characters are whole. The rest moves to the front.
@@ -132,20 +203,25 @@ impl Table {
     /// A value that is whole.
     fn field(&mut self, record_end: bool, out: &mut Output<'_>) {
         self.enter(out);
-        let key = self.columns.get(self.column).map(String::as_str).filter(|name| !name.is_empty());
-        let value = self.value.get(..self.filled).unwrap_or_default();
+        let value = std::mem::take(&mut self.value);
         // Delimiters are ASCII, so a value of sound text is sound.
-        let text = std::str::from_utf8(value).unwrap_or("");
+        let text = value.get(..self.filled).and_then(|value| std::str::from_utf8(value).ok()).unwrap_or("");
         match self.long.take() {
             Some(mut blocks) => {
-                blocks.push(text, key, out);
-                blocks.finish(key, out);
+                blocks.push(text, self.name(), out);
+                blocks.finish(self.name(), out);
             }
-            None => inside::value(text, key, self.begins, out),
+            None => inside::value(text, self.name(), self.begins, out),
         }
         out.at.leave();
-        self.name_column();
+        self.go_on(text, record_end, out);
+        self.value = value;
         self.filled = 0;
+    }
+
+    /// Goes on behind a value, and out of its row if it is the last.
+    fn go_on(&mut self, text: &str, record_end: bool, out: &mut Output<'_>) {
+        self.name_column(text);
         self.column += 1;
         if record_end {
             self.end_row(out);
@@ -154,24 +230,26 @@ impl Table {
 
     /// Goes into a value, and into its row if it is the first.
     fn enter(&mut self, out: &mut Output<'_>) {
-        if !self.row_open {
-            self.row_open = true;
-            out.at.set_line(Some(self.line));
-            out.open(Container::Row);
-        }
+        self.open_row(out);
         match self.columns.get(self.column).filter(|name| !self.first && !name.is_empty()) {
             Some(name) => out.at.enter(name),
             None => out.at.enter_index(self.column as u64),
         }
     }
 
-    /// Takes the value of a first row for the name of its column.
-    fn name_column(&mut self) {
-        if !self.first || self.columns.len() >= COLUMNS {
-            return;
+    fn open_row(&mut self, out: &mut Output<'_>) {
+        if !self.row_open {
+            self.row_open = true;
+            out.at.set_line(Some(self.line));
+            out.open(Container::Row);
         }
-        let name = self.value.get(..self.filled.min(NAME)).and_then(|name| std::str::from_utf8(name).ok());
-        self.columns.push(name.unwrap_or("").trim().to_owned());
+    }
+
+    /// Takes the value of a first row for the name of its column.
+    fn name_column(&mut self, text: &str) {
+        if self.first && self.columns.len() < COLUMNS {
+            self.columns.push(text.get(..text.floor_char_boundary(NAME)).unwrap_or("").trim().to_owned());
+        }
     }
 
     fn end_row(&mut self, out: &mut Output<'_>) {
@@ -181,6 +259,10 @@ impl Table {
         self.column = 0;
         if std::mem::take(&mut self.first) && !is_header(self.columns.iter().map(String::as_str)) {
             self.columns.clear();
+        }
+        if self.least.is_empty() {
+            let names = self.columns.iter().map(|name| Some(name.as_str()).filter(|name| !name.is_empty()));
+            self.least = names.map(|name| out.least(name)).collect();
         }
     }
 }

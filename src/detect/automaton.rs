@@ -26,6 +26,8 @@ pub(super) struct Automaton {
     dfa: dense::DFA<Vec<u32>>,
     start: StateID,
     longest: usize,
+    /// One bit for each length of which any run of digits is a match.
+    digit_runs: u64,
 }
 
 impl Automaton {
@@ -60,7 +62,8 @@ impl Automaton {
                 "a match of this pattern can be {longest} bytes long; at most {LONGEST} are looked at"
             ));
         }
-        let automaton = Automaton { dfa, start, longest };
+        let mut automaton = Automaton { dfa, start, longest, digit_runs: 0 };
+        automaton.digit_runs = automaton.whole_digit_runs();
         let one = automaton.after_any(&[start]);
         let two = automaton.after_any(&one);
         if std::iter::once(&start).chain(&one).chain(&two).any(|&state| automaton.can_end(state)) {
@@ -73,18 +76,41 @@ impl Automaton {
     pub(super) fn ends(&self, bytes: &[u8], from: usize, ends: &mut Vec<usize>) {
         ends.clear();
         let mut state = self.start;
-        for (offset, &byte) in (from..).zip(bytes.get(from..).unwrap_or_default()).take(self.longest) {
+        let rest = bytes.get(from..).unwrap_or_default();
+        let rest = rest.get(..self.longest).unwrap_or(rest);
+        for (offset, &byte) in rest.iter().enumerate() {
             state = self.dfa.next_state(state, byte);
             if self.dfa.is_special_state(state) {
                 if !self.dfa.is_match_state(state) {
                     return;
                 }
-                ends.push(offset);
+                ends.push(from + offset);
             }
         }
         if from + self.longest >= bytes.len() && self.dfa.is_match_state(self.dfa.next_eoi_state(state)) {
             ends.push(bytes.len());
         }
+    }
+
+    /// Whether any digits of this length are a match.
+    #[inline]
+    pub(super) fn takes_digits(&self, length: usize) -> bool {
+        length < 64 && (self.digit_runs >> length) & 1 != 0
+    }
+
+    fn whole_digit_runs(&self) -> u64 {
+        let mut states = vec![self.start];
+        let mut runs = 0;
+        for length in 1..64 {
+            let goes_on =
+                |state: &StateID| (b'0'..=b'9').all(|digit| self.is_alive(self.dfa.next_state(*state, digit)));
+            if !states.iter().all(goes_on) {
+                break;
+            }
+            states = self.after(&states, &[b'0'..=b'9']);
+            runs |= u64::from(states.iter().all(|&state| self.can_end(state))) << length;
+        }
+        runs
     }
 
     /// Bytes of the shortest match.

@@ -455,6 +455,10 @@ impl Sink for Collector<'_> {
         record::close(frame, self.frames.last_mut(), &mut self.register);
     }
 
+    fn least(&mut self, key: Option<&str>) -> usize {
+        scan::least(self.detectors, self.tools.names.look_up(&self.detectors.keys, key, self.detectors.scanned))
+    }
+
     fn piece(&mut self, piece: Piece<'_>) {
         let whole = piece.report.start == 0 && piece.report.end >= piece.text.len();
         let folded = if piece.text.is_ascii() { None } else { fold::fold(piece.text) };

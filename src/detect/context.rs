@@ -9,9 +9,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use foldhash::fast::RandomState;
+
 use super::set::Set;
 use super::shape::is_unspaced;
-use super::spots::spots;
+use super::spots::{is_wordless, spots};
 
 /// How far a word may stand before a spot, in bytes.
 pub(super) const REACH: usize = 40;
@@ -19,13 +21,13 @@ pub(super) const REACH: usize = 40;
 pub(super) const AHEAD: usize = 80;
 
 /// A text up to this length is first asked whether it has letters at all. PERF: most numbers of a message stand alone.
-const WORDLESS: usize = 48;
+const WORDLESS: usize = 64;
 
 /// Every listed word.
 #[derive(Debug, Default)]
 pub(super) struct ContextTable {
     /// By the first word in lower case, or the first two characters of a script without spaces.
-    phrases: HashMap<String, Vec<Phrase>>,
+    phrases: HashMap<String, Vec<Phrase>, RandomState>,
     begins: Begins,
 }
 
@@ -163,7 +165,7 @@ impl Context {
     pub(super) fn near(&mut self, table: &ContextTable, text: &str, at: usize) -> Near {
         let low = at.saturating_sub(REACH);
         let high = (at + AHEAD).min(text.len());
-        if text.len() <= WORDLESS && text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_alphabetic()) {
+        if text.len() <= WORDLESS && is_wordless(text.as_bytes()) {
             return Near::default();
         }
         self.read(table, text, low, high);
@@ -205,11 +207,8 @@ impl Context {
         }
         if self.to < high {
             let bytes = text.as_bytes();
-            spots(bytes, self.to, high, |spot| {
-                if table.begins.contains(bytes, spot.at) {
-                    self.look_up(table, text, spot.at);
-                }
-            });
+            let begins = |at: usize| table.begins.contains(bytes, at);
+            spots(bytes, self.to, high, begins, |spot| self.look_up(table, text, spot.at));
             self.to = high;
         }
     }

@@ -68,11 +68,15 @@ impl Folded {
 
     /// The offset in the copy of an offset in the original, or of what comes behind it; nothing behind the end.
     pub(super) fn copied(&self, offset: usize) -> Option<usize> {
-        let behind = self.map.partition_point(|(_, original)| *original <= offset);
-        let (copied, original) =
-            behind.checked_sub(1).and_then(|index| self.map.get(index)).copied().unwrap_or((0, 0));
-        let next = self.map.get(behind).map_or(self.text.len(), |(copied, _)| *copied);
-        Some((copied + (offset - original)).min(next)).filter(|at| *at < self.text.len())
+        let behind = self.map.partition_point(|span| span.original <= offset);
+        let next = self.map.get(behind).map_or(self.text.len(), |span| span.copied);
+        let at = match behind.checked_sub(1).and_then(|index| self.map.get(index)) {
+            None => offset,
+            Some(Span { made_of: Some(end), .. }) if offset >= *end => next,
+            Some(Span { copied, made_of: Some(_), .. }) => *copied,
+            Some(Span { copied, original, .. }) => copied + (offset - original),
+        };
+        Some(at.min(next)).filter(|at| *at < self.text.len())
     }
 }
 

@@ -8,6 +8,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::set::Set;
 use super::shape::is_unspaced;
 use crate::transfer::is_plain_name;
@@ -21,14 +23,14 @@ const RUN: usize = 5;
 /// Every listed name.
 #[derive(Debug, Default)]
 pub(super) struct KeyTable {
-    whole: HashMap<String, Vec<usize>>,
-    runs: HashMap<String, Vec<usize>>,
+    whole: HashMap<String, Vec<usize>, RandomState>,
+    runs: HashMap<String, Vec<usize>, RandomState>,
     inside: Vec<(String, usize)>,
-    vetoes: HashMap<String, Vec<usize>>,
-    negative_whole: HashSet<String>,
-    negative: HashSet<String>,
-    parts: HashSet<String>,
-    credentials: HashSet<String>,
+    vetoes: HashMap<String, Vec<usize>, RandomState>,
+    negative_whole: HashSet<String, RandomState>,
+    negative: HashSet<String, RandomState>,
+    parts: HashSet<String, RandomState>,
+    credentials: HashSet<String, RandomState>,
 }
 
 /// What one field name says.
@@ -118,60 +120,115 @@ impl KeyTable {
 /// message to message, so names that could be values are forgotten with theirs.
 #[derive(Debug)]
 pub(super) struct KeyCache {
-    slots: Vec<(Box<str>, Arc<KeyInfo>)>,
+    slots: Vec<Slot>,
     none: Arc<KeyInfo>,
+    /// Which of its places the next name gets that is not there.
+    turn: usize,
     /// Places of names that could be values.
     private: Vec<usize>,
 }
 
-const SLOTS: usize = 256;
+#[derive(Debug, Clone)]
+struct Slot {
+    print: Print,
+    name: Box<str>,
+    info: Arc<KeyInfo>,
+}
+
+const SLOTS: usize = 512;
+/// Places each name can have: with few, three names of a table that met in one would push each other out for ever.
+const PLACES: usize = 8;
 
 impl KeyCache {
     pub(super) fn new() -> KeyCache {
-        KeyCache { slots: Vec::new(), none: Arc::default(), private: Vec::new() }
+        KeyCache { slots: Vec::new(), none: Arc::default(), turn: 0, private: Vec::new() }
     }
 
     /// The message ends.
     pub(super) fn forget(&mut self) {
-        for first in self.private.drain(..) {
-            let none = &self.none;
-            self.slots.iter_mut().skip(first).take(2).for_each(|slot| *slot = (Box::default(), Arc::clone(none)));
+        for place in self.private.drain(..) {
+            let empty = Slot::empty(&self.none);
+            self.slots.iter_mut().skip(place).take(1).for_each(|slot| *slot = empty.clone());
         }
     }
 
     /// What `name` says.
+    #[inline]
     pub(super) fn look_up(&mut self, table: &KeyTable, name: Option<&str>, scanned: usize) -> &Arc<KeyInfo> {
         let Some(name) = name.filter(|name| !name.is_empty()) else {
             return &self.none;
         };
+        let print = Print::of(name.as_bytes());
+        let first = (print.hash() as usize % SLOTS) & !(PLACES - 1);
+        let place = (first..first + PLACES).find(|place| self.holds(*place, print, name));
+        let place = place.unwrap_or_else(|| self.read(table, name, scanned, first));
+        self.slots.get(place).map_or(&self.none, |slot| &slot.info)
+    }
+
+    #[inline]
+    fn holds(&self, place: usize, print: Print, name: &str) -> bool {
+        self.slots.get(place).is_some_and(|slot| slot.print == print && (print.is_whole() || *slot.name == *name))
+    }
+
+    /// Reads a name that has not been met, or not lately. Gives back its place.
+    #[cold]
+    fn read(&mut self, table: &KeyTable, name: &str, scanned: usize, first: usize) -> usize {
         if self.slots.is_empty() {
-            self.slots.resize_with(SLOTS, || (Box::default(), Arc::clone(&self.none)));
+            self.slots.resize(SLOTS, Slot::empty(&self.none));
         }
-        let name = tail(name);
-        // Two places for each name: the newer is in the first, the older moves to the second.
-        let first = (hash(name.as_bytes()) as usize % SLOTS) & !1;
-        let holds = |slot: usize| self.slots.get(slot).is_some_and(|entry| *entry.0 == *name);
-        let slot = if holds(first) || !holds(first + 1) { first } else { first + 1 };
-        if !holds(slot) {
-            self.slots.swap(first, first + 1);
-            if !is_plain_name(name) {
-                self.private.push(first);
-            }
-            if let Some(entry) = self.slots.get_mut(first) {
-                *entry = (Box::from(name), Arc::new(table.read(name, scanned)));
-            }
+        self.turn = (self.turn + 1) % PLACES;
+        let place = first + self.turn;
+        if !is_plain_name(name) {
+            self.private.push(place);
         }
-        self.slots.get(slot).map_or(&self.none, |entry| &entry.1)
+        if let Some(slot) = self.slots.get_mut(place) {
+            let info = Arc::new(table.read(name, scanned));
+            *slot = Slot { print: Print::of(name.as_bytes()), name: Box::from(name), info };
+        }
+        place
     }
 }
 
-fn hash(bytes: &[u8]) -> u64 {
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (chunks, rest) = bytes.as_chunks::<8>();
-    let mix = |state: u64, word: u64| (state.rotate_left(5) ^ word).wrapping_mul(FACTOR);
-    let state = chunks.iter().fold(bytes.len() as u64, |state, chunk| mix(state, u64::from_le_bytes(*chunk)));
-    let last = rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
-    mix(state, last) >> 32
+impl Slot {
+    fn empty(none: &Arc<KeyInfo>) -> Slot {
+        Slot { print: Print::default(), name: Box::default(), info: Arc::clone(none) }
+    }
+}
+
+/// The beginning, the end and the length of a name, which are all there is to most names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Print {
+    first: u64,
+    last: u64,
+    length: usize,
+}
+
+impl Print {
+    #[inline]
+    fn of(name: &[u8]) -> Print {
+        let length = name.len();
+        if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            return Print { first: u64::from_le_bytes(*first), last: u64::from_le_bytes(*last), length };
+        }
+        if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            let [first, last] = [first, last].map(|part: &[u8; 4]| u64::from(u32::from_le_bytes(*part)));
+            return Print { first, last, length };
+        }
+        Print { first: name.iter().fold(0, |word, &byte| (word << 8) | u64::from(byte)), last: 0, length }
+    }
+
+    /// Whether no byte of the name is missing in it.
+    #[inline]
+    fn is_whole(self) -> bool {
+        self.length <= 16
+    }
+
+    #[inline]
+    fn hash(self) -> u64 {
+        const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mixed = self.first.wrapping_mul(FACTOR) ^ self.last.rotate_left(29) ^ self.length as u64;
+        mixed.wrapping_mul(FACTOR) >> 32
+    }
 }
 
 fn tail(name: &str) -> &str {

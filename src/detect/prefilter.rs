@@ -65,10 +65,12 @@ impl Prefilter {
             positions: vec![[Set::default(); 256]; DEPTH],
             digits: vec![Row::default(); DIGITS + 1],
             words: vec![Row::default(); LETTERS + 1],
-            shortest: marked.shortest().unwrap_or(usize::MAX),
+            shortest: marked.shortest(),
         };
         entries.for_each(|entry| filter.add(entry));
         marked.triples().for_each(|triple| filter.begin(triple));
+        // The words of an address stand on both sides of its `@`, so anything can follow.
+        filter.triples.iter_mut().take(place([b'@' + 1, 0, 0]) / 64).for_each(|word| *word = u64::MAX);
         filter
     }
 
@@ -95,13 +97,14 @@ impl Prefilter {
         self.triples.iter_mut().skip(place / 64).take(1).for_each(|word| *word |= 1 << (place % 64));
     }
 
-    /// The three bytes at a spot, if any match could begin with them.
+    /// Whether some match could begin at `at`, by its first three bytes, or an address stands around it.
     #[inline]
-    pub(super) fn beginning(&self, bytes: &[u8], spot: Spot) -> Option<[u8; 3]> {
-        let &triple = bytes.get(spot.at..)?.first_chunk()?;
+    pub(super) fn begins(&self, bytes: &[u8], at: usize) -> bool {
+        let Some(&triple) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else {
+            return false;
+        };
         let place = place(triple);
-        self.triples.get(place / 64).filter(|word| *word & (1 << (place % 64)) != 0)?;
-        Some(triple)
+        self.triples.get(place / 64).is_some_and(|word| (word >> (place % 64)) & 1 != 0)
     }
 
     /// Detectors a match of which could begin at a spot.

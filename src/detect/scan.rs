@@ -11,9 +11,10 @@ use super::context::{Context, Near};
 use super::detector::{Detector, Finder, Stands};
 use super::evidence;
 use super::key::KeyInfo;
+use super::prefilter::Prefilter;
 use super::set::Set;
 use super::shape::{SHORTEST_EMAIL, is_unspaced};
-use super::spots::spots;
+use super::spots::{Spot, spots};
 
 /// Ends that are tried for one detector at one spot, longest first.
 const TRIES: usize = 24;
@@ -23,6 +24,9 @@ const BUDGET: usize = 1024;
 /// Up to so many detectors their automata are asked before the words around. PERF: an automaton mostly fails within a
 /// few bytes; looking for words reads a hundred.
 const FEW: usize = 3;
+
+/// How far from a match a digest around it is looked for, in bytes.
+const LONGEST_DIGEST: usize = 48;
 
 /// A confirmed match.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +59,40 @@ pub(super) struct Scratch {
     pub(super) hits: Vec<Hit>,
     /// Detectors with an open end, and up to where each has looked.
     seen: Vec<(usize, usize)>,
+    quiet: Quiet,
+}
+
+/// Beginnings of words with which no match begins, by hash. A message repeats its words.
+#[derive(Debug)]
+struct Quiet([u64; 256]);
+
+impl Default for Quiet {
+    fn default() -> Quiet {
+        Quiet([0; 256])
+    }
+}
+
+impl Quiet {
+    /// The eight bytes at a spot, if they alone decide what could begin there: the word ends within them.
+    #[inline]
+    fn beginning(bytes: &[u8], spot: Spot) -> Option<u64> {
+        let first = bytes.get(spot.at..)?.first_chunk::<8>()?;
+        (spot.letters(bytes, 8) < 8).then(|| u64::from_le_bytes(*first))
+    }
+
+    #[inline]
+    fn place(beginning: u64) -> usize {
+        (beginning.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize
+    }
+
+    #[inline]
+    fn contains(&self, beginning: u64) -> bool {
+        self.0.get(Quiet::place(beginning)) == Some(&beginning)
+    }
+
+    fn insert(&mut self, beginning: u64) {
+        self.0.iter_mut().skip(Quiet::place(beginning)).take(1).for_each(|slot| *slot = beginning);
+    }
 }
 
 impl Scratch {
@@ -62,14 +100,28 @@ impl Scratch {
     pub(super) fn forget(&mut self) {
         self.compact.clear();
         self.context.clear();
+        self.quiet = Quiet::default();
     }
+}
+
+/// Detectors that need a field name mostly have loose patterns: they are asked only if the name speaks for one.
+fn prefilter<'d>(detectors: &'d Detectors, key: &KeyInfo) -> &'d Prefilter {
+    if is_by_name(detectors, key) { &detectors.whole_prefilter } else { &detectors.prefilter }
+}
+
+fn is_by_name(detectors: &Detectors, key: &KeyInfo) -> bool {
+    !key.scanned.without(detectors.demands.always).is_empty()
+}
+
+/// Bytes of the shortest text in which anything can be found under a field name.
+pub(super) fn least(detectors: &Detectors, key: &KeyInfo) -> usize {
+    if key.fields.is_empty() { prefilter(detectors, key).shortest().min(SHORTEST_EMAIL) } else { 1 }
 }
 
 /// Finds every match of every detector; they may overlap.
 pub(super) fn scan(detectors: &Detectors, target: &Target<'_>, scratch: &mut Scratch) {
-    // Detectors that need a field name mostly have loose patterns: they are asked only if the name speaks for one.
-    let by_name = !target.key.scanned.without(detectors.demands.always).is_empty();
-    let prefilter = if by_name { &detectors.whole_prefilter } else { &detectors.prefilter };
+    let by_name = is_by_name(detectors, target.key);
+    let prefilter = prefilter(detectors, target.key);
     // PERF: most values of a message are numbers and words too short for anything.
     let length = target.text.len();
     if length < prefilter.shortest() && (length < SHORTEST_EMAIL || !target.text.contains('@')) {
@@ -80,47 +132,71 @@ pub(super) fn scan(detectors: &Detectors, target: &Target<'_>, scratch: &mut Scr
     scratch.seen.clear();
     let bytes = target.text.as_bytes();
     let active = detectors.demands.always.or(target.key.scanned);
-    spots(bytes, target.from, target.to, |spot| {
+    // PERF: inside a digest nothing is found, which would be seen only at the end.
+    let digest = is_digest(bytes);
+    let begins = |at: usize| prefilter.begins(bytes, at) && !(digest && at > 0 && bytes.get(at) != Some(&b'-'));
+    spots(bytes, target.from, target.to, begins, |spot| {
         let at = spot.at;
-        if bytes.get(at) == Some(&b'@') {
+        let Some(&beginning) = bytes.get(at..).and_then(|rest| rest.first_chunk::<3>()) else { return };
+        if beginning[0] == b'@' {
             detectors.emails.iter().for_each(|&index| verify_email(detectors, index, target, at, scratch));
         }
-        let Some(beginning) = prefilter.beginning(bytes, spot) else { return };
         for &index in detectors.marked.at(beginning) {
-            if reaches(detectors, index, target, at, scratch) {
+            if reaches(detectors, index, target, spot, scratch) {
                 verify(detectors, index, target, at, &Near::default(), scratch);
             }
         }
-        let candidates = prefilter.candidates(bytes, spot).and(active);
+        // PERF: what is quiet is so without regard to the name of the field.
+        let beginning = if by_name { None } else { Quiet::beginning(bytes, spot) };
+        if beginning.is_some_and(|beginning| scratch.quiet.contains(beginning)) {
+            return;
+        }
+        let candidates = prefilter.candidates(bytes, spot);
+        if let Some(beginning) = beginning.filter(|_| candidates.is_empty()) {
+            scratch.quiet.insert(beginning);
+        }
+        let candidates = candidates.and(active);
         if candidates.is_empty() {
             return;
         }
         if candidates.has_more_than(FEW) {
             let (wanted, near) = detectors.demands.weed(candidates, detectors, target, at, &mut scratch.context);
-            for index in wanted.iter() {
-                if reaches(detectors, index, target, at, scratch) {
+            wanted.for_each(|index| {
+                if reaches(detectors, index, target, spot, scratch) {
                     verify(detectors, index, target, at, &near, scratch);
                 }
-            }
+            });
             return;
         }
-        for index in candidates.iter() {
-            if reaches(detectors, index, target, at, scratch) {
+        candidates.for_each(|index| {
+            if reaches(detectors, index, target, spot, scratch) {
                 weigh_and_verify(detectors, index, target, at, scratch);
             }
-        }
+        });
     });
 }
 
 /// Whether a match of a detector can begin at a spot, and where it can end.
-fn reaches(detectors: &Detectors, index: usize, target: &Target<'_>, at: usize, scratch: &mut Scratch) -> bool {
-    let Some(Finder::Pattern(automaton)) = detectors.list.get(index).map(|detector| &detector.finder) else {
+fn reaches(detectors: &Detectors, index: usize, target: &Target<'_>, spot: Spot, scratch: &mut Scratch) -> bool {
+    let at = spot.at;
+    let Some(detector) = detectors.list.get(index) else {
+        return false;
+    };
+    let Finder::Pattern(automaton) = &detector.finder else {
         return false;
     };
     if scratch.seen.iter().any(|&(seen, until)| seen == index && at < until) {
         return false;
     }
-    automaton.ends(target.text.as_bytes(), at, &mut scratch.ends);
+    let bytes = target.text.as_bytes();
+    let left = bytes.len() - at;
+    // PERF: a value of digits to its end needs no automaton; shorter matches would end inside a number.
+    if automaton.takes_digits(left) && detector.stands != Stands::Start && spot.digits(bytes, left) == left {
+        scratch.ends.clear();
+        scratch.ends.push(bytes.len());
+    } else {
+        automaton.ends(bytes, at, &mut scratch.ends);
+    }
     !scratch.ends.is_empty() && begins(target.text, at)
 }
 
@@ -252,18 +328,28 @@ fn is_fraction(bytes: &[u8], range: &std::ops::Range<usize>) -> bool {
     before || after
 }
 
+/// Whether a text is a UUID or another digest in hexadecimal with hyphens: no match that begins with a digit or letter
+/// behind its beginning would pass [`is_inside_digest`].
+fn is_digest(bytes: &[u8]) -> bool {
+    let is_part = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
+    (32..=LONGEST_DIGEST).contains(&bytes.len())
+        && bytes.iter().all(is_part)
+        && bytes.iter().filter(|byte| **byte != b'-').count() >= 32
+}
+
 /// Whether the match is a part of a UUID or of a longer run of hexadecimal digits with hyphens.
 fn is_inside_digest(bytes: &[u8], range: &std::ops::Range<usize>) -> bool {
-    const LONGEST: usize = 48;
     let hyphen = |at: Option<usize>| at.and_then(|at| bytes.get(at)) == Some(&b'-');
     if !hyphen(range.start.checked_sub(1)) && !hyphen(Some(range.end)) {
         return false;
     }
     let is_part = |byte: &&u8| byte.is_ascii_hexdigit() || **byte == b'-';
     let count = |part: &mut dyn Iterator<Item = &u8>| part.filter(|byte| byte.is_ascii_hexdigit()).count();
-    let before =
-        count(&mut bytes.get(..range.start).unwrap_or_default().iter().rev().take(LONGEST).take_while(is_part));
-    let after = count(&mut bytes.get(range.end..).unwrap_or_default().iter().take(LONGEST).take_while(is_part));
+    let before = count(
+        &mut bytes.get(..range.start).unwrap_or_default().iter().rev().take(LONGEST_DIGEST).take_while(is_part),
+    );
+    let after =
+        count(&mut bytes.get(range.end..).unwrap_or_default().iter().take(LONGEST_DIGEST).take_while(is_part));
     let inside = bytes.get(range.clone()).unwrap_or_default();
     inside.iter().all(|byte| is_part(&byte)) && before + after + count(&mut inside.iter()) >= 32
 }

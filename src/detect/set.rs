@@ -1,7 +1,7 @@
 //! A set of scanned detectors: one bit each, so that "which could start here" is a few ANDs.
 
 /// How many 64-bit words a set has.
-const WORDS: usize = 4;
+const WORDS: usize = 5;
 
 /// The most detectors that can be scanned for at once.
 pub(super) const CAPACITY: usize = WORDS * 64;
@@ -26,7 +26,17 @@ impl Set {
 
     /// Whether it has more than so many members. A processor without an instruction for it counts bits slowly.
     pub(super) fn has_more_than(self, most: usize) -> bool {
-        self.iter().nth(most).is_some()
+        let mut left = most;
+        for mut word in self.0 {
+            while word != 0 {
+                if left == 0 {
+                    return true;
+                }
+                left -= 1;
+                word &= word - 1;
+            }
+        }
+        false
     }
 
     pub(super) fn contains(self, index: usize) -> bool {
@@ -56,13 +66,14 @@ impl Set {
         result
     }
 
-    pub(super) fn iter(self) -> impl Iterator<Item = usize> {
-        self.0.into_iter().enumerate().flat_map(|(number, mut word)| {
-            std::iter::from_fn(move || {
-                let bit = word.trailing_zeros();
-                word &= word.wrapping_sub(1);
-                (bit < 64).then_some(number * 64 + bit as usize)
-            })
-        })
+    /// Calls `visit` with every member.
+    #[inline]
+    pub(super) fn for_each(self, mut visit: impl FnMut(usize)) {
+        for (number, mut word) in self.0.into_iter().enumerate() {
+            while word != 0 {
+                visit(number * 64 + word.trailing_zeros() as usize);
+                word &= word - 1;
+            }
+        }
     }
 }

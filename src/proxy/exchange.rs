@@ -77,7 +77,7 @@ pub(super) enum Carried {
     /// It is over. The connection, if it can carry another one.
     Over(Option<Stream>),
     /// The framework goes on with it, see [`Exchange::onward`].
-    Onward(ServerSession, Box<Flow>),
+    Onward(Box<ServerSession>, Box<Flow>),
 }
 
 tokio::task_local! {

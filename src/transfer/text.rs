@@ -62,6 +62,10 @@ pub trait Sink {
     fn close(&mut self);
     /// Text.
     fn piece(&mut self, piece: Piece<'_>);
+    /// Bytes of the shortest text that can matter in a field of this name. A decoder may keep back ASCII that is shorter.
+    fn least(&mut self, _key: Option<&str>) -> usize {
+        0
+    }
 }
 
 /// A location as a path of names and indexes, kept as one string so that moving through a message allocates nothing.

@@ -93,7 +93,7 @@ fn the_pack_in_the_readme_works() {
 
 #[test]
 fn scripts_can_be_read_and_executed() {
-    for script in ["tests/run", ".ci/run", "benches/run"] {
+    for script in ["tests/run", ".ci/run", "benches/run", "benches/detect/run"] {
         let file: &Path = &project().join(script);
         let name = file.display().to_string();
         let python = "import sys; compile(open(sys.argv[1]).read(), sys.argv[1], 'exec')";

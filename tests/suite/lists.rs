@@ -79,7 +79,7 @@ fn a_million_values_fit_into_16_mebibytes_and_one_of_them_is_found_in_every_form
     }
     // However it is written.
     let grouped = format!("{} {} {}", &planted[..5], &planted[5..8], &planted[8..]);
-    assert_eq!(found(at, "b.txt", &format!("see {grouped}.")), [("list.customers".to_owned(), grouped.clone())]);
+    assert_eq!(found(at, "b.txt", &format!("see {grouped}.")), [("list.customers".to_owned(), grouped)]);
     assert_eq!(found(at, "b.txt", &format!("see {}.", planted.to_lowercase())).len(), 1);
     assert_eq!(people(at, "c.json", &json!([planted, account(1), planted]).to_string()), 2);
 }

@@ -212,7 +212,7 @@ impl State {
         Ok(())
     }
 
-    fn take(&mut self, row: Row) {
+    fn take(&mut self, row: &Row) {
         let crowd = self.people.entry(row.key()).or_insert_with(|| Crowd {
             since: row.since,
             bounds: row.bounds.clone(),
