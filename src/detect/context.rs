@@ -23,6 +23,9 @@ pub(super) const AHEAD: usize = 80;
 /// A text up to this length is first asked whether it has letters at all. PERF: most numbers of a message stand alone.
 const WORDLESS: usize = 64;
 
+/// What may stand between the words of a phrase.
+const GAPS: [u8; 5] = *b" -_.'";
+
 /// Every listed word.
 #[derive(Debug, Default)]
 pub(super) struct ContextTable {
@@ -58,17 +61,28 @@ impl Begins {
     /// Both cases of the first two characters: in most scripts they differ in their bytes.
     fn insert(&mut self, word: &str) {
         let mut rest = word.chars();
-        let (Some(first), Some(second)) = (rest.next(), rest.next()) else {
-            return;
-        };
         let cases = |c: char| c.to_uppercase().chain([c]).collect::<Vec<char>>();
-        for (first, second) in cases(first).into_iter().flat_map(|a| cases(second).into_iter().map(move |b| (a, b))) {
-            let whole = format!("{first}{second}{}", rest.as_str());
-            match *whole.as_bytes() {
-                [a, b, c, ..] => self.set([a, b, c]),
-                [a, b] => (0..=255u8).for_each(|any| self.set([a, b, any])),
-                _ => {}
+        let (first, second) = match (rest.next(), rest.next()) {
+            (Some(first), Some(second)) => (first, second),
+            (Some(only), None) => {
+                // A phrase goes on behind its one letter: `P.IVA`.
+                let begun =
+                    cases(only).into_iter().flat_map(|c| GAPS.map(move |gap| format!("{c}{}", char::from(gap))));
+                begun.for_each(|begun| self.set_begun(begun.as_bytes()));
+                return;
             }
+            _ => return,
+        };
+        for (first, second) in cases(first).into_iter().flat_map(|a| cases(second).into_iter().map(move |b| (a, b))) {
+            self.set_begun(format!("{first}{second}{}", rest.as_str()).as_bytes());
+        }
+    }
+
+    fn set_begun(&mut self, bytes: &[u8]) {
+        match *bytes {
+            [a, b, c, ..] => self.set([a, b, c]),
+            [a, b] => (0..=255u8).for_each(|any| self.set([a, b, any])),
+            _ => {}
         }
     }
 
@@ -271,7 +285,7 @@ fn follows(text: &str, at: usize, rest: &str) -> Option<usize> {
     let mut length = 0;
     for word in rest.split(' ').filter(|word| !word.is_empty()) {
         let behind = text.get(at + length..)?;
-        let gap = behind.bytes().take(3).take_while(|byte| matches!(byte, b' ' | b'-' | b'_' | b'.' | b'\'')).count();
+        let gap = behind.bytes().take(3).take_while(|byte| GAPS.contains(byte)).count();
         let found = behind.get(gap..)?;
         let end: usize = found.chars().take_while(|&c| continues(c)).map(char::len_utf8).sum();
         if found.get(..end)?.to_lowercase() != word {
