@@ -215,14 +215,13 @@ impl Bench {
         let size = if self.options.quick { 256 << 10 } else { 1 << 20 };
         let cases = worst(size).into_iter().zip(worst(2 * size));
         type Case = (&'static str, &'static str, Vec<u8>);
-        let measure =
-            |((name, kind, once), (_, _, twice)): (Case, Case)| {
-                let hints = Hints { content_type: Some(kind), ..Hints::default() };
-                let time = |body: &[u8]| self.seconds(&mut || drop(self.read(&hints, body)));
-                let (one, two) = (time(&once), time(&twice));
-                let growth = two / one * once.len() as f64 * 2.0 / twice.len() as f64;
-                format!("{name:<44}{:>10.0}{growth:>10.2}", once.len() as f64 / 1e6 / one)
-            };
+        let measure = |((name, kind, once), (_, _, twice)): (Case, Case)| {
+            let hints = Hints { content_type: Some(kind), ..Hints::default() };
+            let time = |body: &[u8]| self.seconds(&mut || drop(self.read(&hints, body)));
+            let (one, two) = (time(&once), time(&twice));
+            let growth = two / one * once.len() as f64 * 2.0 / twice.len() as f64;
+            format!("{name:<44}{:>10.0}{growth:>10.2}", once.len() as f64 / 1e6 / one)
+        };
         let head = format!("{:<44}{:>10}{:>10}", "inputs made to be slow", "MB/s", "2x takes");
         std::iter::once(head).chain(cases.map(measure)).collect()
     }

@@ -34,7 +34,8 @@ fn main() {
 fn described(file: &str, detector: &toml::Table) -> serde_json::Value {
     let text = |key: &str| detector.get(key).and_then(toml::Value::as_str);
     let plain = |key: &str| words(detector, key).into_iter().find(|word| !word.starts_with('='));
-    let field = plain("fields").or_else(|| words(detector, "fields").first().map(|word| word.trim_start_matches('=').to_owned()));
+    let field = plain("fields")
+        .or_else(|| words(detector, "fields").first().map(|word| word.trim_start_matches('=').to_owned()));
     let context = plain("context").or_else(|| if text("needs") == Some("key") { None } else { field.clone() });
     let alone = Alone::of(detector, field.as_deref(), context.as_deref());
     json!({

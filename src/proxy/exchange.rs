@@ -178,7 +178,7 @@ impl Exchange {
                 let patience = snapshot.settings.limits.idle;
                 let (session, slot) = held::wrap(Box::new(session), holding, withheld, patience);
                 flow.slot = Some(slot);
-                Carried::Onward(session, flow)
+                Carried::Onward(Box::new(session), flow)
             }
         }
     }

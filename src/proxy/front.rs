@@ -287,7 +287,7 @@ impl Front {
         }
         match self.exchange.carry(session).await {
             Carried::Over(stream) => stream,
-            Carried::Onward(session, flow) => Exchange::onward(&self.proxy, session, flow, &self.shutdown).await,
+            Carried::Onward(session, flow) => Exchange::onward(&self.proxy, *session, flow, &self.shutdown).await,
         }
     }
 

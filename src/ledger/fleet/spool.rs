@@ -80,7 +80,7 @@ impl Spool {
             return Err(LedgerError::SpoolFull(full.into()));
         }
         state.append(&self.path, &record).map_err(|error| self.failed(&error))?;
-        rows.into_iter().for_each(|row| state.take(row));
+        rows.into_iter().for_each(|row| state.take(&row));
         Ok(())
     }
 
@@ -164,7 +164,7 @@ impl Spool {
             while !rest.is_empty() {
                 match self.seal.open(rest) {
                     Found::Whole(rows, length) => {
-                        rows.into_iter().for_each(|row| state.take(row));
+                        rows.into_iter().for_each(|row| state.take(&row));
                         rest = rest.get(length..).unwrap_or_default();
                     }
                     Found::Cut => break,
