@@ -112,7 +112,7 @@ fn percent(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) -> 
 
 /// Bytes in hexadecimal digits, where they are text. The text itself is emitted too: it may be a secret.
 fn hexadecimal(text: &str, key: Option<&str>, offset: u64, out: &mut Output<'_>) -> bool {
-    if text.len() < 2 * NUMBER || text.len() % 2 != 0 {
+    if text.len() < 2 * NUMBER || !text.len().is_multiple_of(2) {
         return false;
     }
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());

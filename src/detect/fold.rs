@@ -41,7 +41,7 @@ impl Folded {
     /// Where in the original a match ends that ends before `offset` of the copy.
     pub(super) fn original_end(&self, offset: usize) -> usize {
         let span = self.span(self.map.partition_point(|span| span.copied < offset));
-        span.made_of.unwrap_or(span.original + offset.saturating_sub(span.copied))
+        span.made_of.unwrap_or_else(|| span.original + offset.saturating_sub(span.copied))
     }
 
     fn span(&self, behind: usize) -> Span {
