@@ -71,6 +71,8 @@ mod rules; // packs, scenarios, and what is said of them
 
 mod detection; // what the detectors find, and what they leave alone
 
+mod fuzz; // hostile inputs, stored and made
+
 mod architecture; // the shape of the source
 
 mod dashboards; // ask only for metrics the gateway has
