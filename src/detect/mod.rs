@@ -104,7 +104,6 @@ pub const BUILTIN: &[(&str, &str)] = &[
     ("detectors/email.toml", include_str!("../../rules/detectors/email.toml")),
     ("detectors/fields.toml", include_str!("../../rules/detectors/fields.toml")),
     ("detectors/geo.toml", include_str!("../../rules/detectors/geo.toml")),
-    ("detectors/health.toml", include_str!("../../rules/detectors/health.toml")),
     ("detectors/genomic.toml", include_str!("../../rules/detectors/genomic.toml")),
     ("detectors/biometric.toml", include_str!("../../rules/detectors/biometric.toml")),
     ("detectors/secrets.toml", include_str!("../../rules/detectors/secrets.toml")),
