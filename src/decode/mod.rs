@@ -164,6 +164,22 @@ fn coded(codings: &[Coding], hints: &Hints<'_>, source: &mut dyn BufRead, out: &
     Ok(())
 }
 
+/// Goes on with what stands inside a document, as far as the depth allows it: each level is a call inside a call.
+fn deeper<S: BufRead>(
+    source: &mut S,
+    out: &mut Output<'_>,
+    read: impl FnOnce(&mut S, &mut Output<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    if !out.descend() {
+        let left = Window::new(source, u64::MAX).drain()?;
+        opaque(Opaque::Oversize, left, out);
+        return Ok(());
+    }
+    read(source, out)?;
+    out.rise();
+    Ok(())
+}
+
 /// Opens the outermost of `codings` and goes on inside; without codings, reads what is there.
 fn layer(
     codings: &[Coding],

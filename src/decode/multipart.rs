@@ -18,10 +18,14 @@ use super::output::{NAME, Output};
 use super::sniff::parameter;
 use super::window::Window;
 use super::word;
-use super::{Hints, coded, opaque};
+use super::{Hints, coded, deeper, opaque};
 
 /// Longest headers of a part.
 const HEADERS: usize = 16 * 1024;
+
+/// What stands before the first part and behind the last is text for readers that know no parts.
+const TEXT: Hints<'static> =
+    Hints { content_type: Some("text/plain"), content_encoding: None, charset: None, file_name: None };
 
 /// Reads all parts.
 pub(super) fn read(boundary: &str, is_form: bool, window: &mut Window<'_>, out: &mut Output<'_>) -> io::Result<()> {
@@ -32,7 +36,7 @@ pub(super) fn read(boundary: &str, is_form: bool, window: &mut Window<'_>, out: 
     let mut parts = Parts::new(boundary, window);
     if !parts.begins()? {
         let mut section = Section { parts: &mut parts };
-        coded(&[], &Hints { content_type: Some("text/plain"), ..Hints::default() }, &mut section, out)?;
+        deeper(&mut section, out, |section, out| coded(&[], &TEXT, section, out))?;
     }
     let mut index = 0;
     loop {
@@ -52,8 +56,7 @@ pub(super) fn read(boundary: &str, is_form: bool, window: &mut Window<'_>, out: 
     }
     let left = parts.window.view()?.len();
     if left > 0 {
-        let hints = Hints { content_type: Some("text/plain"), ..Hints::default() };
-        coded(&[], &hints, parts.window, out)?;
+        deeper(parts.window, out, |window, out| coded(&[], &TEXT, window, out))?;
     }
     if is_form {
         out.close();
@@ -68,7 +71,7 @@ pub(super) fn mail(window: &mut Window<'_>, out: &mut Output<'_>) -> io::Result<
     out.open(Container::Head);
     head.emit(out);
     out.close();
-    body(&head, None, window, out)
+    deeper(window, out, |window, out| body(&head, None, window, out))
 }
 
 /// Reads what stands behind the head of a part.

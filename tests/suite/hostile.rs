@@ -187,6 +187,31 @@ fn json_of_any_depth_is_read_to_its_bottom() {
 }
 
 #[test]
+fn documents_in_documents_of_any_depth_bring_nothing_down() {
+    let (origin, gateway) = (Origin::start(), Setup::new().log("debug").start());
+    let card = format!("card number: {}\r\n", person(1).card);
+    let mail = |depth: usize| "Content-Type: message/rfc822\r\n\r\n".repeat(depth);
+    // Parts, and behind them what looks like parts again.
+    let parts =
+        |depth: usize| (0..depth).map(|at| format!("--m{at}\r\nA: b\r\n\r\nx\r\n--m{at}--\r\n")).collect::<String>();
+    for (label, body, wanted) in [
+        ("message/rfc822", format!("{}\r\n{card}", mail(3)), 451),
+        ("message/rfc822", format!("{}\r\n{card}", mail(50_000)), 200),
+        ("text/plain", format!("{}{card}", parts(2)), 451),
+        ("text/plain", format!("{}{card}", parts(20_000)), 200),
+    ] {
+        let reply = send(&gateway, &origin, &[&format!("content-type: {label}")], body.as_bytes());
+        assert_eq!(reply.status, wanted, "{label}: {}", reply.text());
+        if wanted == 200 {
+            let record = gateway.last_record();
+            assert!(record["content"]["categories"]["opaque.oversize"]["bytes"].as_u64() > Some(100_000), "{record}");
+        }
+    }
+    assert_well(&gateway);
+    gateway.stop();
+}
+
+#[test]
 fn broken_text_hides_nobody() {
     let (origin, gateway) = (Origin::start(), Setup::new().start());
     let card = person(1).card;

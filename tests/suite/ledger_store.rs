@@ -54,6 +54,25 @@ fn gateways_of_a_fleet_count_the_same_people_once() {
 }
 
 #[test]
+fn a_key_from_the_environment_is_the_key_of_the_fleet() {
+    let (origin, redis) = (Origin::start(), Redis::start());
+    let lines = format!("[ledger]\nstore = \"{}\"\nkey_variable = \"FLEET_KEY\"\n", at(&redis));
+    let of = |key: &str| Setup::new().log("info").tables(&lines).variable("FLEET_KEY", key);
+    let (first, second) = (of(&"5e".repeat(32)).start(), on(Setup::new(), &at(&redis), "").start());
+    assert_eq!(send(&first, &origin, 0, 10), 200);
+    assert_eq!(send(&second, &origin, 5, 15), 200);
+    assert_eq!(counted(&first), 15.0);
+    assert!(!first.setup.state().join("digest.key").exists());
+    for (key, says) in [("77".repeat(32), "is not the one"), ("5e".repeat(31), "FLEET_KEY")] {
+        let (status, log) = Gateway::spawn(of(&key)).wait();
+        assert!(!status.success() && log.contains(says), "{log}");
+        assert!(!log.contains(&key), "the key is told to nobody");
+    }
+    first.stop();
+    second.stop();
+}
+
+#[test]
 fn a_gateway_with_another_key_does_not_start() {
     let (origin, redis) = (Origin::start(), Redis::start());
     let first = on(Setup::new(), &at(&redis), "").start();

@@ -15,7 +15,7 @@ use crate::decode::charset;
 use crate::decode::output::Output;
 use crate::decode::sniff;
 use crate::decode::window::Window;
-use crate::decode::{Hints, document};
+use crate::decode::{Hints, deeper, document};
 
 /// Streams that are read.
 const STREAMS: usize = 10_000;
@@ -100,7 +100,7 @@ fn has_password(workbook: &[u8]) -> bool {
 /// Reads a stream: as the document it shows to be, or as runs of text.
 fn stream(bytes: &[u8], out: &mut Output<'_>) -> io::Result<()> {
     if sniff::is_document(bytes) {
-        return document(&Hints::default(), &mut &*bytes, out);
+        return deeper(&mut &*bytes, out, |bytes, out| document(&Hints::default(), bytes, out));
     }
     let mut at = 0;
     let mut dark = 0;

@@ -59,6 +59,7 @@ impl Gateway {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("TIDEGATE_LOG", setup.log_level())
+            .envs(setup.variables().iter().map(|(name, value)| (name, value)))
             .current_dir(setup.directory())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

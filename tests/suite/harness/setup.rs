@@ -34,6 +34,7 @@ pub struct Setup {
     log: String,
     file_limit: Option<u64>,
     clock: bool,
+    variables: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -60,6 +61,7 @@ impl Setup {
             log: "trace".to_owned(),
             file_limit: None,
             clock: false,
+            variables: Vec::new(),
         }
     }
 
@@ -146,6 +148,12 @@ impl Setup {
         self
     }
 
+    /// A variable of the gateway's environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Setup {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// No file the gateway writes may grow beyond this many bytes: the disk is full there. `RLIMIT_FSIZE` gives the
     /// same failed write as a full disk, needs no privilege and no mount.
     pub fn file_limit(mut self, bytes: u64) -> Setup {
@@ -213,6 +221,10 @@ impl Setup {
 
     pub(super) fn log_level(&self) -> &str {
         &self.log
+    }
+
+    pub(super) fn variables(&self) -> &[(String, String)] {
+        &self.variables
     }
 
     pub(super) fn file_size_limit(&self) -> Option<u64> {
