@@ -59,6 +59,7 @@ impl Entry {
         let (name, extra) = (usize::from(short(&head, 26)), usize::from(short(&head, 28)));
         let view = window.need(name + extra)?;
         let Some((name, extra)) = view.get(..name + extra).and_then(|both| both.split_at_checked(name)) else {
+            opaque(Opaque::Undecodable, head.len() as u64, out);
             return Ok(None);
         };
         let packed = u64::from(short(&head, 18)) | u64::from(short(&head, 20)) << 16;
