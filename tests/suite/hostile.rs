@@ -198,7 +198,7 @@ fn documents_in_documents_of_any_depth_bring_nothing_down() {
         ("message/rfc822", format!("{}\r\n{card}", mail(3)), 451),
         ("message/rfc822", format!("{}\r\n{card}", mail(50_000)), 413),
         ("text/plain", format!("{}{card}", parts(2)), 451),
-        ("text/plain", format!("{}{card}", parts(20_000)), 413),
+        ("text/plain", format!("{}{card}", parts(20_000)), 451),
     ] {
         let reply = send(&gateway, &origin, &[&format!("content-type: {label}")], body.as_bytes());
         assert_eq!(reply.status, wanted, "{label}: {}", reply.text());

@@ -115,7 +115,7 @@ fn text_that_only_begins_like_a_genome_is_text() {
         ("c.txt", "1 2 3 4 5 6 7 8 9 10 11 12\n1 2 3 4 5 6 7 8 9 10 11 12\n"),
         ("d.txt", "# rsid and genotype are words\n\nrs1 is one.\n"),
         ("e.txt", "CRAMPED quarters, BAMBOO floors"),
-        ("f.csv", "rs_id,colour\nrs100,red\n"),
+        ("f.csv", "ref,colour\nrs100,red\n"),
     ] {
         assert_eq!(scan(name, text.as_bytes()).kinds, BTreeMap::new(), "{name}");
     }
