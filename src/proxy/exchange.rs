@@ -68,7 +68,7 @@ pub(super) struct Flow {
 struct Admitted {
     holding: Option<Holding>,
     withheld: Option<Box<Withheld>>,
-    /// Its body is still coming, and nobody asks about it.
+    /// Its body, or what flows after a switch of protocols, is still coming, and nobody asks about it.
     streaming: bool,
 }
 
@@ -234,7 +234,9 @@ impl Exchange {
         flow.http1_only = session.is_upgrade_req();
         flow.held_bytes = holding.as_ref().filter(|holding| holding.complete).map(|holding| holding.body.len());
         let withheld = self.withhold(&asked, &importer, session.req_header());
-        let streaming = holding.is_none() && !flow.http1_only && !session.is_body_done();
+        // What asks to switch protocols is not over with its head. Told that it is, and that late, the framework would
+        // take it for the end of what flows after the switch.
+        let streaming = holding.is_none() && (flow.http1_only || !session.is_body_done());
         Ok(Admitted { holding, withheld, streaming })
     }
 
