@@ -6,7 +6,7 @@
 //!                                                                       └ Clearance ─▶ relay or framework ─▶ peer ─▶ upstream
 //! ```
 //!
-//! Most exchanges are HTTP/1.1 with everything at hand; [`relay`] takes them the short way, past the framework's proxy. What
+//! Most exchanges are HTTP/1.1 with everything at hand; `relay` takes them the short way, past the framework's proxy. What
 //! is special goes through it.
 //!
 //! INVARIANT: a connection to an upstream is built in `peer` and nowhere else, from a `Clearance` that only the gate

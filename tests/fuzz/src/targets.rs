@@ -13,8 +13,11 @@ use tidegate::decode::{self, Account, Hints, Limits};
 use tidegate::detect::{Collector, Detectors, Finding, Keep};
 use tidegate::transfer::{CONTEXT, Container, DigestKey, Locator, Piece, Sink};
 
+/// What is done with an input.
+pub type Target = fn(&[u8]);
+
 /// What a target is called, and what it does.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("archive", archive),
     ("encoding", encoding),
     ("file", file),
